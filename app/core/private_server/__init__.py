@@ -1,0 +1,1 @@
+"""The parts of app.core.embedded. Imports nothing, as the supervisor must stay small."""

@@ -1,0 +1,28 @@
+"""What routes ask for. Sessions are opened by the handler itself, so that a request which fails
+earlier takes no connection, and a write is committed before its answer leaves."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.core.database import Database
+from app.settings import Settings
+from app.taxonomies.catalogue import CatalogueCache
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The collaborators of one process, made once at start."""
+
+    settings: Settings
+    database: Database
+    catalogue: CatalogueCache
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(_services)]

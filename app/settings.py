@@ -1,0 +1,145 @@
+"""One frozen `Settings`, read from `PAYBAND_*` by a function and never at import."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from app.core.errors import WrongSetting
+from app.domain.nearest import nearest
+
+PREFIX: Final = "PAYBAND_"
+MEGABYTE: Final = 1_000_000
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise ValueError(f"a whole number from {low} to {high}") from None
+        if not low <= number <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _boolean(text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in words:
+        raise ValueError("true or false")
+    return words[text.lower()]
+
+
+def _choice(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError("one of " + ", ".join(words))
+        return text
+
+    return parse
+
+
+def _currency(text: str) -> str:
+    if len(text) != 3 or not text.isascii() or not text.isupper():
+        raise ValueError("an ISO 4217 code such as USD")
+    return text
+
+
+def _database_url(text: str) -> str:
+    for scheme in ("postgresql+asyncpg://", "postgresql://", "postgres://"):
+        if text.startswith(scheme):
+            return "postgresql+asyncpg://" + text.removeprefix(scheme)
+    raise ValueError("a url such as postgresql://user:password@host:5432/payband")
+
+
+def _megabytes(low: int, high: int) -> Callable[[str], int]:
+    whole = _whole(low, high)
+    return lambda text: whole(text) * MEGABYTE
+
+
+def _setting(default: Any, parse: Callable[[str], Any], about: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "about": about})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting, with its default. The environment name is `PAYBAND_` + the upper-case name.
+
+    docs/settings.md holds the same table; a test compares the two.
+    """
+
+    database_url: str | None = _setting(
+        None, _database_url, "PostgreSQL 15 or newer; unset: a private server in the data folder"
+    )
+    data_dir: Path = _setting(
+        Path(".payband"), Path, "folder of the private server, the admin key and temporary files"
+    )
+    host: str = _setting("127.0.0.1", str, "address to listen on")
+    port: int = _setting(8000, _whole(1, 65535), "port to listen on; `PORT` is read as well")
+    base_currency: str = _setting("USD", _currency, "currency of annual amounts (ISO 4217)")
+    open_statistics: bool = _setting(True, _boolean, "statistics can be read without a key")
+    demo: bool = _setting(True, _boolean, "load the synthetic demo data with the private server")
+    body_limit: int = _setting(
+        16 * MEGABYTE, _megabytes(1, 1024), "largest body of a records request, in MB"
+    )
+    discard_limit: int = _setting(
+        64 * MEGABYTE, _megabytes(0, 4096), "how much more is read and dropped before a 413, in MB"
+    )
+    spool_limit: int = _setting(
+        2048 * MEGABYTE, _megabytes(1, 65536), "largest Parquet file that is imported, in MB"
+    )
+    pool_size: int = _setting(8, _whole(1, 200), "database connections of one process")
+    pool_timeout_s: int = _setting(2, _whole(1, 30), "wait for a free connection, in s")
+    statement_timeout_s: int = _setting(30, _whole(1, 3600), "limit of one reading statement, in s")
+    connect_timeout_s: int = _setting(5, _whole(1, 60), "limit of opening a connection, in s")
+    heavy_queries: int = _setting(4, _whole(1, 100), "aggregates that run at once in one process")
+    graceful_shutdown_s: int = _setting(
+        20, _whole(1, 600), "time for requests to end at SIGTERM, in s"
+    )
+    log_level: str = _setting(
+        "info", _choice("debug", "info", "warning", "error"), "least severity that is logged"
+    )
+    log_format: str = _setting("json", _choice("json", "text"), "form of a log line")
+
+
+def build_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment.
+
+    Raises WrongSetting naming the variable, what is wrong with it and what would be right.
+    """
+    environment = os.environ if environment is None else environment
+    known = {PREFIX + item.name.upper(): item for item in fields(Settings)}
+    values: dict[str, Any] = {}
+    if environment.get("PORT"):
+        values["port"] = _parsed("PORT", environment["PORT"], known["PAYBAND_PORT"].metadata)
+    for name, text in environment.items():
+        if not name.startswith(PREFIX) or name.startswith(PREFIX + "TEST_"):
+            continue
+        if name not in known:
+            hint = " or ".join(nearest(name, known)) or "docs/settings.md"
+            raise WrongSetting(f"{name} is not a setting of Payband; did you mean {hint}?")
+        values[known[name].name] = _parsed(name, text, known[name].metadata)
+    settings = Settings(**values)
+    _check_together(settings)
+    return settings
+
+
+def _parsed(name: str, text: str, metadata: Mapping[str, Any]) -> Any:
+    if not text.strip():
+        raise WrongSetting(f"{name} is empty; unset it, or give it a value")
+    try:
+        return metadata["parse"](text.strip())
+    except ValueError as error:
+        shown = "what it holds" if "URL" in name else repr(text[:80])
+        raise WrongSetting(f"{name} must be {error}, not {shown}") from None
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.heavy_queries >= settings.pool_size:
+        raise WrongSetting(
+            f"PAYBAND_HEAVY_QUERIES ({settings.heavy_queries}) must be smaller than "
+            f"PAYBAND_POOL_SIZE ({settings.pool_size}), so that other requests find a connection"
+        )

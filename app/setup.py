@@ -1,0 +1,64 @@
+"""From an empty database to a working one; every step is safe to repeat."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import typer
+
+from app.core.database import Database
+from app.core.migrations import upgrade
+from app.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was there or made. `key_made`: the admin key file is new."""
+
+    revision: str
+    key_made: bool
+    demo_loaded: int
+
+
+async def prepare(
+    settings: Settings, url: str, *, demo: bool, admin_key: bool = True
+) -> Prepared:
+    """Migrate, seed taxonomies, benchmarks and rates, make the admin key, load demo data once."""
+    from app.access.keys import ensure_admin_key
+    from app.rates import seed_rates
+    from app.taxonomies.seeding import seed
+
+    revision = await upgrade(url)
+    database = Database(settings, url)
+    try:
+        async with database.write() as session:
+            await seed(session)
+        await seed_rates(database)
+        key_made = False
+        if admin_key and settings.database_url is None:
+            async with database.write() as session:
+                key_made = await ensure_admin_key(session, settings.data_dir / "admin.key")
+        loaded = await _demo(settings, database) if demo else 0
+    finally:
+        await database.close()
+    return Prepared(revision, key_made, loaded)
+
+
+async def _demo(settings: Settings, database: Database) -> int:
+    from app.demo import load_demo
+
+    return await load_demo(settings, database, today=datetime.now(UTC).date())
+
+
+def greet(settings: Settings, prepared: Prepared) -> None:
+    """Print where to look next, before the service starts."""
+    address = f"http://{settings.host}:{settings.port}"
+    lines = [f"Payband: documentation at {address}/docs"]
+    if prepared.demo_loaded:
+        lines.append(f"Loaded {prepared.demo_loaded:,} synthetic demo records.")
+    lines.append(
+        f"Try: curl '{address}/v1/salaries/statistics?role=django-developer&region=US"
+        "&group_by=level&format=csv'"
+    )
+    if prepared.key_made:
+        lines.append(f"An admin key was written to {settings.data_dir / 'admin.key'} (mode 600).")
+    typer.echo("\n".join(lines))

@@ -1,0 +1,42 @@
+"""SQLAlchemy tables. Importing this package registers all of them on `Table.metadata`."""
+
+from app.tables.access import ApiKey, AuditEntry, Secret
+from app.tables.base import Table
+from app.tables.benchmarks import Benchmark
+from app.tables.imports import IdempotencyKey, Import, StoredProfile
+from app.tables.rates import ExchangeRate
+from app.tables.records import (
+    RECORD_IDS,
+    DemandIdentity,
+    DemandRecord,
+    SalaryIdentity,
+    SalaryRecord,
+)
+from app.tables.taxonomies import Industry, Level, Region, Role, Source, Title, TitleAlias
+from app.tables.versions import Epoch, RoleVersion
+
+__all__ = [
+    "RECORD_IDS",
+    "ApiKey",
+    "AuditEntry",
+    "Benchmark",
+    "DemandIdentity",
+    "DemandRecord",
+    "Epoch",
+    "ExchangeRate",
+    "IdempotencyKey",
+    "Import",
+    "Industry",
+    "Level",
+    "Region",
+    "Role",
+    "RoleVersion",
+    "SalaryIdentity",
+    "SalaryRecord",
+    "Secret",
+    "Source",
+    "StoredProfile",
+    "Table",
+    "Title",
+    "TitleAlias",
+]

@@ -1,0 +1,30 @@
+"""What changed: a counter per role, and an epoch for what touches everything."""
+
+from uuid import UUID
+
+from sqlalchemy import Boolean, CheckConstraint, Integer, Uuid, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.tables.base import Big, Table
+
+
+class RoleVersion(Table):
+    """Advanced at the end of every transaction that writes public records of the role."""
+
+    __tablename__ = "role_versions"
+    role_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    version: Mapped[Big]
+
+
+class Epoch(Table):
+    """One row. `stamp` is random and renewed with each advance of `epoch`.
+
+    It advances with taxonomies, rates, settings, benchmarks, demo data leaving, and a demand
+    source's new reporting date.
+    """
+
+    __tablename__ = "epoch"
+    single: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=text("true"))
+    epoch: Mapped[Big]
+    stamp: Mapped[UUID] = mapped_column(Uuid, server_default=text("gen_random_uuid()"))
+    __table_args__ = (CheckConstraint("single", name="one_row"),)

@@ -4,10 +4,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import typer
+from sqlalchemy import update
 
+from app.core.cursors import KEY_NAME
 from app.core.database import Database
-from app.core.migrations import upgrade
+from app.core.installation import read_secret
+from app.core.migrations import check_base_currency, upgrade
 from app.settings import Settings
+from app.tables import Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +23,9 @@ class Prepared:
     demo_loaded: int
 
 
-async def prepare(
-    settings: Settings, url: str, *, demo: bool, admin_key: bool = True
-) -> Prepared:
-    """Migrate, seed taxonomies, benchmarks and rates, make the admin key, load demo data once."""
+async def prepare(settings: Settings, url: str, *, demo: bool, admin_key: bool = True) -> Prepared:
+    """Migrate, seed taxonomies, benchmarks and rates, make secrets and the admin key, load demo
+    data once."""
     from app.access.keys import ensure_admin_key
     from app.rates import seed_rates
     from app.taxonomies.seeding import seed
@@ -31,22 +34,25 @@ async def prepare(
     database = Database(settings, url)
     try:
         async with database.write() as session:
+            await check_base_currency(session, settings.base_currency)
+            await session.execute(update(Epoch).values(base_currency=settings.base_currency))
             await seed(session)
+            await read_secret(session, KEY_NAME)
         await seed_rates(database)
         key_made = False
         if admin_key and settings.database_url is None:
             async with database.write() as session:
                 key_made = await ensure_admin_key(session, settings.data_dir / "admin.key")
-        loaded = await _demo(settings, database) if demo else 0
+        loaded = await _demo(settings, database, url) if demo else 0
     finally:
         await database.close()
     return Prepared(revision, key_made, loaded)
 
 
-async def _demo(settings: Settings, database: Database) -> int:
-    from app.demo import load_demo
+async def _demo(settings: Settings, database: Database, url: str) -> int:
+    from app.demo import load_demo_apart
 
-    return await load_demo(settings, database, today=datetime.now(UTC).date())
+    return await load_demo_apart(settings, database, url, today=datetime.now(UTC).date())
 
 
 def greet(settings: Settings, prepared: Prepared) -> None:

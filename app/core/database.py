@@ -69,9 +69,11 @@ class Database:
     async def write(self) -> AsyncIterator[WriteSession]:
         """One transaction, committed at the end. Raises Unavailable."""
         with _as_unavailable():
-            async with WriteSession(self.engine, expire_on_commit=False) as session:
-                async with session.begin():
-                    yield session
+            async with (
+                WriteSession(self.engine, expire_on_commit=False) as session,
+                session.begin(),
+            ):
+                yield session
 
     async def close(self) -> None:
         """Close all connections."""
@@ -132,8 +134,8 @@ def _as_unavailable() -> Iterator[None]:
         if problem is None:
             raise
         raise problem from error
-    except (ConnectionError, TimeoutError, OSError) as error:
-        if isinstance(error, OSError) and error.filename is not None:
+    except OSError as error:  # ConnectionError and TimeoutError are kinds of it
+        if error.filename is not None:
             raise  # a file of ours, not the connection
         raise Unavailable(
             "The database cannot be reached; try again shortly.", code="database_unavailable"

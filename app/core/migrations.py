@@ -5,11 +5,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
 
-from app.core.errors import StaleSchema
+from app.core.errors import StaleSchema, WrongSetting
+from app.tables import Epoch
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "migrations"
 # An arbitrary constant: whoever migrates this product holds it.
@@ -72,6 +73,16 @@ async def current_revision(session: AsyncSession | AsyncConnection) -> str | Non
         return None
     found: str | None = await session.scalar(text("SELECT version_num FROM alembic_version"))
     return found
+
+
+async def check_base_currency(session: AsyncSession, base_currency: str) -> None:
+    """Raise WrongSetting where the stored annual amounts are in another base currency."""
+    stored = await session.scalar(select(Epoch.base_currency))
+    if stored is not None and stored != base_currency:
+        raise WrongSetting(
+            f"PAYBAND_BASE_CURRENCY is {base_currency} and this database holds annual amounts in "
+            f"{stored}; set it to {stored}, or use an empty database"
+        )
 
 
 async def check_schema(session: AsyncSession) -> None:

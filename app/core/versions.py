@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.database import WriteSession
 
 _READ = text(
-    "SELECT e.epoch, e.stamp, (SELECT coalesce(sum(version), 0)::bigint FROM role_versions) AS roles"
-    " FROM epoch e"
+    "SELECT e.epoch, e.stamp,"
+    " (SELECT coalesce(sum(version), 0)::bigint FROM role_versions) AS roles FROM epoch e"
 )
 # Rows are locked in key order, at the end of the transaction, so that writers never deadlock here.
 _ADVANCE = text(

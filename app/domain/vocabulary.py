@@ -20,6 +20,8 @@ PAY_KINDS: Final = _codes(UNSPECIFIED, "base", "total")
 PAY_PERIODS: Final = _codes(UNSPECIFIED, "year", "month", "fortnight", "week", "day", "hour")
 PRECISIONS: Final = _codes(UNSPECIFIED, "day", "month", "year")
 MEASURES: Final = _codes(UNSPECIFIED, "new", "open")
+HASHED: Final = "hash:"
+"""In a file before the 16 hexadecimal digits of an employer's key, where the name is not known."""
 REGION_KINDS: Final = _codes(UNSPECIFIED, "country", "subdivision", "metro")
 SOURCE_KINDS: Final = _codes(UNSPECIFIED, "reported", "posted", "official")
 RECURRENCES: Final = _codes(UNSPECIFIED, "replace", "span")

@@ -1,9 +1,22 @@
-"""Writes: one row for each, small or large, its report, and the idempotency keys."""
+"""Writes: one row for each, small or large, its report, and the idempotency keys.
+
+Reports and answers are JSON, not JSONB: a replayed answer has its members in the same order.
+"""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, DateTime, Identity, Integer, LargeBinary, Text, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Identity,
+    Integer,
+    LargeBinary,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -28,7 +41,7 @@ class Import(Table):
     dry_run: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     bytes_received: Mapped[Big] = mapped_column(server_default=text("0"))
     bytes_total: Mapped[int | None] = mapped_column(BigInteger)
-    report: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    report: Mapped[dict[str, Any]] = mapped_column(JSON)
     problem: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[Moment]
     updated_at: Mapped[Moment]
@@ -47,7 +60,7 @@ class IdempotencyKey(Table):
     key: Mapped[str] = mapped_column(Text, primary_key=True)
     request_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     status: Mapped[int | None] = mapped_column(Integer)
-    answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     import_id: Mapped[int | None] = mapped_column(Integer, index=True)
     updated_at: Mapped[Moment]
 

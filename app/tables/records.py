@@ -4,6 +4,11 @@ Keys of records contain `role_id`, identities have a key of their own, no trigge
 key joins them: so both can be distributed (docs/architecture.md). Wide columns come first, which
 spares the padding. `import_id` is the import that inserted the row, `changed_import_id` the last
 one that changed it.
+
+`role_stated` says that the row named its role itself, `level_stated` that it named its level (a
+word that was not understood counts as not named). Where they are false, role and level come from
+the title, and `payband titles rematch` may move the record when titles get a better match; hence a
+content hash must not depend on a role or level that only the title gave.
 """
 
 from datetime import date
@@ -20,7 +25,6 @@ from sqlalchemy import (
     Integer,
     Numeric,
     Sequence,
-    SmallInteger,
     Text,
     Uuid,
     text,
@@ -52,6 +56,8 @@ class RecordColumns:
     level_id: Mapped[Small] = mapped_column(sort_order=1)
     industry_id: Mapped[Small] = mapped_column(sort_order=1)
     precision: Mapped[Small] = mapped_column(sort_order=1)
+    role_stated: Mapped[bool] = mapped_column(server_default=text("false"), sort_order=1)
+    level_stated: Mapped[bool] = mapped_column(server_default=text("false"), sort_order=1)
     key: Mapped[UUID] = mapped_column(Uuid, sort_order=1)
     external_id: Mapped[str | None] = mapped_column(Text, sort_order=2)
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import Boolean, CheckConstraint, Integer, Uuid, text
+from sqlalchemy import Boolean, CheckConstraint, Integer, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.tables.base import Big, Table
@@ -17,7 +17,8 @@ class RoleVersion(Table):
 
 
 class Epoch(Table):
-    """One row. `stamp` is random and renewed with each advance of `epoch`.
+    """One row. `stamp` is random and renewed with each advance of `epoch`; `base_currency` is
+    what the stored annual amounts are in; `seeded` tells which seed data was last put in.
 
     It advances with taxonomies, rates, settings, benchmarks, demo data leaving, and a demand
     source's new reporting date.
@@ -26,5 +27,7 @@ class Epoch(Table):
     __tablename__ = "epoch"
     single: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=text("true"))
     epoch: Mapped[Big]
+    base_currency: Mapped[str | None] = mapped_column(Text)
+    seeded: Mapped[str | None] = mapped_column(Text)
     stamp: Mapped[UUID] = mapped_column(Uuid, server_default=text("gen_random_uuid()"))
     __table_args__ = (CheckConstraint("single", name="one_row"),)

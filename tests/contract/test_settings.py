@@ -54,9 +54,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
         ({"PAYBAND_POOL_SIZE": "2"}, ["PAYBAND_HEAVY_QUERIES", "PAYBAND_POOL_SIZE"]),
     ],
 )
-def test_a_wrong_setting_says_which_and_why(
-    environment: dict[str, str], words: list[str]
-) -> None:
+def test_a_wrong_setting_says_which_and_why(environment: dict[str, str], words: list[str]) -> None:
     with pytest.raises(WrongSetting) as raised:
         build_settings(environment)
     assert all(word in raised.value.detail for word in words)

@@ -1,16 +1,17 @@
 """The taxonomies in memory: one frozen snapshot, replaced when the epoch's stamp changes."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import UnknownValue
 from app.core.versions import DataVersion, read_version
-from app.domain.nearest import nearest
-from app.tables import Industry, Level, Region, Role, Source, Table
+from app.domain.folding import fold
+from app.domain.nearest import MAX_WORD_LENGTH, nearest
+from app.tables import Industry, Level, Region, Role, Source, Table, TitleAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,18 @@ class SourceEntry(Entry):
     url: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class AliasEntry:
+    """What a title means; `text` is folded."""
+
+    text: str
+    role_id: int
+    level_id: int
+    focus_area: str | None
+
+
 EntryT = TypeVar("EntryT", bound=Entry)
+DerivedT = TypeVar("DerivedT")
 
 
 class Dimension(Generic[EntryT]):
@@ -82,20 +94,42 @@ class Dimension(Generic[EntryT]):
         """The member with that code, None if there is none."""
         return self.by_code.get(code)
 
-    def get(self, code: str) -> EntryT:
-        """The member with that code. Raises UnknownValue (422) naming the nearest codes."""
+    def get(self, code: str, parameter: str | None = None) -> EntryT:
+        """The member with that code.
+
+        Raises UnknownValue (422) naming `parameter` (default: the dimension's name) and the codes
+        that the word is an alias of, or else the nearest.
+        """
         entry = self.by_code.get(code)
         if entry is None:
-            close = nearest(code, self.by_code)
-            hint = f" Nearest: {', '.join(close)}." if close else ""
-            raise UnknownValue(
-                f"{self.name} {code[:80]!r} is not known.{hint} GET /v1/{_PATHS[self.name]} lists "
-                "all codes.",
-                code=f"unknown_{self.name}",
-                parameter=self.name,
-                nearest=close,
-            )
+            raise self._unknown(code, parameter or self.name)
         return entry
+
+    def _unknown(self, code: str, parameter: str) -> UnknownValue:
+        meant = self._codes_of_alias(code)
+        close = meant or nearest(code, self.open_codes())
+        hint = f" Nearest: {', '.join(close)}." if close else ""
+        if meant:
+            hint = f" It is an alias of {', '.join(meant)}: filters take codes."
+        return UnknownValue(
+            f"{parameter} {code[:80]!r} is not known.{hint} GET /v1/{_PATHS[self.name]} lists "
+            "all codes.",
+            code=f"unknown_{self.name}",
+            parameter=parameter,
+            nearest=close,
+        )
+
+    def _codes_of_alias(self, word: str) -> list[str]:
+        wanted = fold(word[:MAX_WORD_LENGTH])
+        return [
+            entry.code
+            for entry in self
+            if any(fold(alias) == wanted for alias in getattr(entry, "aliases", ()))
+        ]
+
+    def open_codes(self) -> list[str]:
+        """Codes that a message may name: not those of confidential sources."""
+        return [entry.code for entry in self if not getattr(entry, "confidential", False)]
 
 
 _PATHS = {
@@ -117,6 +151,14 @@ class Catalogue:
     regions: Dimension[RegionEntry]
     industries: Dimension[IndustryEntry]
     sources: Dimension[SourceEntry]
+    title_aliases: tuple[AliasEntry, ...] = ()
+    _derived: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def derived(self, name: str, build: Callable[[], DerivedT]) -> DerivedT:
+        """What `build` makes of this catalogue (an index, a matcher), made once and kept."""
+        if name not in self._derived:
+            self._derived[name] = build()
+        return cast(DerivedT, self._derived[name])
 
 
 class CatalogueCache:
@@ -144,7 +186,17 @@ async def load_catalogue(session: AsyncSession, version: DataVersion) -> Catalog
         regions=Dimension("region", await _entries(session, Region, RegionEntry)),
         industries=Dimension("industry", await _entries(session, Industry, IndustryEntry)),
         sources=Dimension("source", await _entries(session, Source, SourceEntry)),
+        title_aliases=await _aliases(session),
     )
+
+
+async def _aliases(session: AsyncSession) -> tuple[AliasEntry, ...]:
+    """Short ones first: where two have the same words, the matcher takes the first."""
+    columns = (TitleAlias.text, TitleAlias.role_id, TitleAlias.level_id, TitleAlias.focus_area)
+    rows = await session.execute(
+        select(*columns).order_by(func.length(TitleAlias.text), TitleAlias.text)
+    )
+    return tuple(AliasEntry(*row) for row in rows)
 
 
 async def _entries(session: AsyncSession, table: type[Table], entry: type[EntryT]) -> list[EntryT]:

@@ -1,0 +1,1 @@
+"""Roles, titles, levels, regions and industries: seeds, storage and the routes that read them."""

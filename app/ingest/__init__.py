@@ -1,0 +1,1 @@
+"""Writing records: bytes to columns, profiles, checks, COPY and merge, and the doors."""

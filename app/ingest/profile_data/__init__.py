@@ -1,0 +1,1 @@
+"""The import profiles that come with the package, as TOML files."""

@@ -1,0 +1,1 @@
+"""One module for each format: blocks of bytes in, chunks of text columns out."""

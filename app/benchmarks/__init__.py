@@ -1,0 +1,1 @@
+"""Published figures, shown beside the statistics and never mixed into them."""

@@ -1,0 +1,223 @@
+"""Output formats of table-shaped answers: one registry entry each, the same rows in all.
+
+A format is chosen by `format=`, or else by the Accept header. In CSV and NDJSON the essentials of
+`meta` travel in the `Payband-Meta` header, so that the rows stay plain rows.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from types import MappingProxyType
+from typing import Any, Final
+
+from anyio import to_thread
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from app.core.errors import NotAcceptable, UnknownValue
+from app.domain.nearest import nearest
+
+Row = Mapping[str, Any]
+Meta = Mapping[str, Any]
+
+META_HEADER: Final = "Payband-Meta"
+META_HEADER_LIMIT: Final = 3_000
+"""Characters: many proxies stop at 8 KB for all headers together."""
+
+THREAD_ROWS: Final = 500
+"""Tables with more rows than this are rendered in a thread: the event loop goes on meanwhile."""
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One way to write a table. `render(rows, meta, columns)` gives the body."""
+
+    name: str
+    media_type: str
+    aliases: tuple[str, ...]
+    render: Callable[[Sequence[Row], Meta, Sequence[str]], bytes]
+    attachment: bool = False
+    meta_in_body: bool = False
+
+
+def render_json(rows: Sequence[Row], meta: Meta, columns: Sequence[str]) -> bytes:
+    """`{"data": [rows], "meta": {...}}`; a row is an object with `columns` in order."""
+    # Row by row: one call for all would hold the interpreter lock, and the event loop with it.
+    data = b",".join(to_json(row, inf_nan_mode="null") for row in _objects(rows, columns))
+    return b'{"data":[%b],"meta":%b}' % (data, to_json(meta, inf_nan_mode="null"))
+
+
+def render_ndjson(rows: Sequence[Row], meta: Meta, columns: Sequence[str]) -> bytes:
+    """One JSON object a line."""
+    lines = (to_json(row, inf_nan_mode="null") for row in _objects(rows, columns))
+    return b"".join(line + b"\n" for line in lines)
+
+
+def _objects(rows: Sequence[Row], columns: Sequence[str]) -> Sequence[Row]:
+    """`rows` with `columns` in order: as they are, where they are so already."""
+    names = tuple(columns)
+    if all(tuple(row) == names for row in rows):
+        return rows
+    return [{column: row.get(column) for column in columns} for row in rows]
+
+
+def render_csv(rows: Sequence[Row], meta: Meta, columns: Sequence[str]) -> bytes:
+    """A header line and one line a row, CRLF line ends (RFC 4180), UTF-8 without BOM."""
+    return csv_lines(columns, rows).encode()
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[Row], *, header: bool = True) -> str:
+    """CSV text of `rows`; every text cell is made harmless for spreadsheets (`csv_cell`)."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    if header:
+        writer.writerow(columns)
+    writer.writerows([csv_cell(row.get(column)) for column in columns] for row in rows)
+    return buffer.getvalue()
+
+
+def csv_cell(value: Any) -> Any:
+    """What stands in a CSV cell for `value`.
+
+    A text that a spreadsheet would run as a formula (it begins with = + - @, tab or a line end)
+    gets a leading apostrophe; numbers stay numbers, negative ones and those written as text too.
+    None is an empty cell, a list is joined with ';'.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        value = ";".join(str(part) for part in value)
+    if isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value):
+        return "'" + value
+    return value
+
+
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
+    {
+        chosen.name: chosen
+        for chosen in (
+            Format("json", "application/json", (), render_json, meta_in_body=True),
+            Format("csv", "text/csv", ("application/csv",), render_csv, attachment=True),
+            Format(
+                "ndjson",
+                "application/x-ndjson",
+                ("application/ndjson", "application/jsonl"),
+                render_ndjson,
+                attachment=True,
+            ),
+        )
+    }
+)
+"""In the server's order of preference."""
+
+
+def choose_format(
+    name: str | None, accept: str | None, formats: Mapping[str, Format] = FORMATS
+) -> Format:
+    """The format that `format=` names, or else the one that the Accept header prefers.
+
+    Raises UnknownValue (422) for a name that is not known and NotAcceptable (406) where the
+    header accepts none. No header, an empty one and `*/*` mean JSON.
+    """
+    if name is not None:
+        return _named(name, formats)
+    if accept is None or not accept.strip():
+        return next(iter(formats.values()))
+    ranges = _media_ranges(accept)
+    weights = {key: _weight(item, ranges) for key, item in formats.items()}
+    best = max(formats, key=lambda key: weights[key])
+    if weights[best] <= 0:
+        offered = ", ".join(item.media_type for item in formats.values())
+        raise NotAcceptable(
+            f"Accept {accept[:100]!r} allows none of the media types here: {offered}. "
+            "Or name a format with format=."
+        )
+    return formats[best]
+
+
+def _named(name: str, formats: Mapping[str, Format]) -> Format:
+    if name not in formats:
+        raise UnknownValue(
+            f"format {name[:40]!r} is not known here. Nearest: {nearest(name, formats, 1)[0]}. "
+            f"All: {', '.join(formats)}.",
+            code="unknown_format",
+            parameter="format",
+            nearest=nearest(name, formats, 1),
+        )
+    return formats[name]
+
+
+def _media_ranges(accept: str) -> dict[str, float]:
+    """Media range to its weight; what cannot be read counts as absent."""
+    ranges: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        media, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    weight = min(1.0, max(0.0, float(parameter[2:])))
+                except ValueError:
+                    weight = 0.0
+        ranges[media] = max(weight, ranges.get(media, 0.0))
+    return ranges
+
+
+def _weight(chosen: Format, ranges: Mapping[str, float]) -> float:
+    """The weight of the most specific range that covers the format (RFC 9110, 12.5.1)."""
+    exact = [ranges[media] for media in (chosen.media_type, *chosen.aliases) if media in ranges]
+    if exact:
+        return max(exact)
+    family = chosen.media_type.split("/")[0] + "/*"
+    return ranges.get(family, ranges.get("*/*", 0.0))
+
+
+async def render_table(
+    rows: Sequence[Row],
+    meta: Meta,
+    columns: Sequence[str],
+    format: Format,
+    filename: str = "payband",
+) -> Response:
+    """The response that carries a table in that format.
+
+    `filename` is without its ending. Large tables are rendered in a thread.
+    """
+    if len(rows) > THREAD_ROWS:
+        body = await to_thread.run_sync(format.render, rows, meta, columns)
+    else:
+        body = format.render(rows, meta, columns)
+    headers = {"Vary": "Accept"}
+    if not format.meta_in_body:
+        headers[META_HEADER] = meta_header(meta)
+    if format.attachment:
+        headers["Content-Disposition"] = f'attachment; filename="{filename}.{format.name}"'
+    return Response(body, headers=headers, media_type=format.media_type)
+
+
+def meta_header(meta: Meta) -> str:
+    """The essentials of `meta` as compact ASCII JSON: without the query, which the client knows.
+
+    Where that is long, only the plain values stay.
+    """
+    essentials = {key: value for key, value in meta.items() if key != "query"}
+    text = _ascii_json(essentials)
+    if len(text) > META_HEADER_LIMIT:
+        plain = str | int | float | bool | None
+        text = _ascii_json({key: v for key, v in essentials.items() if isinstance(v, plain)})
+    return text
+
+
+def _ascii_json(value: Mapping[str, Any]) -> str:
+    return json.dumps(json.loads(to_json(value)), separators=(",", ":"))

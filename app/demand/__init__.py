@@ -1,0 +1,1 @@
+"""Statistics of demand records: openings, tightness, share."""

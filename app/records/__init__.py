@@ -1,0 +1,1 @@
+"""Single records: listed page by page, and deleted."""

@@ -1,0 +1,1 @@
+"""Statistics of salary records: filters, population, measures, queries."""

@@ -1,0 +1,48 @@
+"""From yearly amounts as they are stored to the currency and pay period that were asked."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.money import PERIODS_PER_YEAR
+from app.rates.current import output_rate
+from app.statistics.filters import Filters
+from app.statistics.shape import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What figures are multiplied with, and why.
+
+    `rate` is units of `currency` for one unit of the base currency, of the day `rate_on`; both are
+    None where nothing was converted. `unconverted` says that amounts are as they were paid.
+    """
+
+    currency: str
+    pay_period: str
+    rate: float | None
+    rate_on: date | None
+    unconverted: bool
+
+    @property
+    def factor(self) -> float:
+        """From yearly amounts in the base or native currency to the figures shown."""
+        return (self.rate or 1.0) / PERIODS_PER_YEAR[self.pay_period]
+
+
+async def find_conversion(
+    session: AsyncSession, base: str, filters: Filters, shape: Shape, today: date
+) -> Conversion:
+    """The conversion of an answer: one rate, of the end of the window or the last one before.
+
+    So figures of a closed window stay what they are. Raises UnknownValue (422) for currencies
+    without a rate.
+    """
+    currency = shape.currency or base
+    as_paid = filters.paid_in == (currency,)
+    rate, rate_on = None, None
+    if currency != base and not as_paid:
+        on = min(filters.window.last or today, today)
+        rate, rate_on = await output_rate(session, base, currency, on)
+    return Conversion(currency, shape.pay_period, rate, rate_on, as_paid)

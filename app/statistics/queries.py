@@ -1,0 +1,66 @@
+"""Salary statistics: the statement run, its rows read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.statistics.population import Population
+from app.statistics.statement import TOTALS, Question, build_statistics
+from app.taxonomies.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What an answer is made of, over all groups, shown or not.
+
+    `rate_pending`, `one_sided`, `out_of_bounds` (known when the rate arrived) and `precision` count
+    records that match the filters and enter no figure, each once. `newest` is the last observed_on
+    that is used, `source_ids` the sources.
+    """
+
+    groups: int = 0
+    records: int = 0
+    rate_pending: int = 0
+    one_sided: int = 0
+    out_of_bounds: int = 0
+    precision: int = 0
+    newest: date | None = None
+    source_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """At most `limit` rows, in order, and what they were made of.
+
+    A row begins with the values of `columns`; what follows is no part of the answer.
+    """
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[Any]] = field(repr=False)
+    totals: Totals
+
+
+async def find_statistics(
+    session: AsyncSession, catalogue: Catalogue, population: Population, question: Question
+) -> Answer:
+    """The figures. Raises UnknownValue (422) for codes that are not known."""
+    shape = question.shape
+    connection = await session.connection()
+    statement = build_statistics(catalogue, population, question)
+    found = (await connection.exec_driver_sql(statement)).all()
+    totals = read_totals(found[0][-len(TOTALS) :], population)
+    columns = (*shape.grouping.columns, *(measure.name for measure in shape.measures))
+    return Answer(columns, found if totals.groups else [], totals)
+
+
+def read_totals(columns: Sequence[Any], population: Population) -> Totals:
+    """The totals from the columns of TOTALS."""
+    values = dict(zip(TOTALS, columns, strict=True))
+    flags = values.pop("sources")
+    used: tuple[int, ...] = population.source_ids if values["records"] else ()
+    if flags is not None:
+        used = tuple(id for place, id in enumerate(used) if flags >> place & 1)
+    return Totals(**values, source_ids=used)

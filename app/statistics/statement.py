@@ -1,0 +1,266 @@
+"""The one statement behind an answer, as text.
+
+As text, because composing it of expression objects took 30 ms, longer than many answers. All its
+parts are from registries of ours; what clients write arrives through `sql_of` alone.
+
+Records are grouped by hashing, each group keeping its amounts as an array; then the groups that
+are shown sort theirs one by one. That is twice as fast as sorting all records by group, and lets
+the ranks of the median's interval follow the group's size
+(docs/decisions/0004-percentiles-in-sql.md).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.domain.vocabulary import PRECISIONS
+from app.statistics.amounts import amount_sql
+from app.statistics.filters import (
+    Filters,
+    RecordTable,
+    build_conditions,
+    inside,
+    sql_of,
+    touches,
+)
+from app.statistics.grouping import DIMENSIONS, Grouping, key_sql, named_sql, order_sql
+from app.statistics.measures import (
+    MEDIAN_INTERVAL,
+    Measure,
+    Unit,
+    inputs_of,
+    median_interval_sql,
+    percentiles_of,
+    percentiles_sql,
+)
+from app.statistics.population import Population
+from app.statistics.shape import Shape, SortKey
+from app.tables import SalaryRecord
+from app.taxonomies.catalogue import Catalogue
+
+LEFT_OUT: Final = ("rate_pending", "one_sided", "out_of_bounds", "precision")
+"""Why a record that matches the filters enters no figure."""
+
+TOTALS: Final = ("groups", "records", *LEFT_OUT, "newest", "sources")
+"""The columns at the end of the first row of the answer."""
+
+MONEY_DECIMALS: Final = 6
+"""Finer than any figure is meant."""
+
+MOST_FLAGGED_SOURCES: Final = 62
+"""Sources that fit into the bits of a bigint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What decides a salary statistic.
+
+    `native` asks for amounts as they were paid; money is multiplied with `factor`.
+    """
+
+    filters: Filters
+    shape: Shape
+    native: bool = False
+    factor: float = 1.0
+
+
+def build_statistics(catalogue: Catalogue, population: Population, question: Question) -> str:
+    """SQL whose rows hold dimensions and measures, then the columns of TOTALS (`answer_sql`)."""
+    shape = question.shape
+    grouped = f"grouped AS MATERIALIZED ({groups_sql(catalogue, population, question)})"
+    shown = [*shape.grouping.columns, *(f'"{measure.name}"' for measure in shape.measures)]
+    return answer_sql([grouped], shown, page_sql(question), TOTALS, totals_sql())
+
+
+def answer_sql(
+    tables: Sequence[str], shown: Sequence[str], page: str, totals: Sequence[str], total: str
+) -> str:
+    """The columns `shown` of `page` in the order of its `place`, and `totals`, those of `total`.
+
+    `total` is one row whose `place` is 1: only the first row of the answer carries the totals;
+    without groups it holds nothing else.
+    """
+    columns = ", ".join((*shown, *(f"totals.{name}" for name in totals)))
+    return "\n".join(
+        (
+            f"WITH {', '.join(tables)}",
+            f"SELECT {columns}",
+            f"FROM ({page}) AS page",
+            f"FULL JOIN ({total}) AS totals ON totals.place = page.place ORDER BY page.place",
+        )
+    )
+
+
+def groups_sql(catalogue: Catalogue, population: Population, question: Question) -> str:
+    """One row for each group: keys, `count`, what its measures need of `mean`, `stddev`, `amounts`
+    and `staff` (arrays, with nulls), and the columns of TOTALS from LEFT_OUT on.
+    """
+    filters, shape = question.filters, question.shape
+    amount = amount_sql(shape.bound, native=question.native)
+    placed = placed_sql(SalaryRecord, filters, shape.grouping)
+    value = amount if placed is None else f"CASE WHEN {placed} THEN {amount} END"
+    keys = [
+        f"{key_sql(item, shape.grouping)} AS {item.name}_key" for item in shape.grouping.dimensions
+    ]
+    columns = [
+        *keys,
+        f"count({value}) AS count",
+        *_inputs(value, shape),
+        *_left_out(amount, placed, native=question.native),
+        f"max(r.observed_on) FILTER (WHERE {value} IS NOT NULL) AS newest",
+        f"{_flags(value, population)} AS sources",
+    ]
+    by = ", ".join(str(place) for place in range(1, len(keys) + 1))
+    return "\n".join(
+        (
+            f"SELECT {', '.join(columns)}",
+            records_sql(SalaryRecord, catalogue, population, filters, shape.grouping),
+            f"GROUP BY {by}" if by else "",
+        )
+    )
+
+
+def records_sql(
+    table: RecordTable,
+    catalogue: Catalogue,
+    population: Population,
+    filters: Filters,
+    grouping: Grouping,
+) -> str:
+    """FROM and WHERE: the records `r` that match the filters or touch their window."""
+    conditions = [
+        population.condition(table),
+        touches(table, filters.window),
+        *build_conditions(filters, catalogue, table),
+    ]
+    lifting = "JOIN regions AS lifted ON lifted.id = r.region_id" if grouping.region_kind else ""
+    return f"FROM {table.__tablename__} AS r {lifting} WHERE {sql_of(conditions)}"
+
+
+def placed_sql(table: RecordTable, filters: Filters, grouping: Grouping) -> str | None:
+    """Whether window and grouping can place a record; None where all can be placed."""
+    conditions = []
+    if not filters.window.is_open:
+        conditions.append(sql_of([inside(table, filters.window)]))
+    if grouping.coarsest is not None and grouping.coarsest < max(PRECISIONS.values()):
+        conditions.append(f"r.precision <= {grouping.coarsest}")
+    return " AND ".join(conditions) or None
+
+
+def _inputs(value: str, shape: Shape) -> list[str]:
+    needs = inputs_of(shape.computed)
+    columns = []
+    if "mean" in needs:
+        columns.append(f"avg({value})::float8 AS mean")
+    if "stddev" in needs:
+        columns.append(f"stddev_samp({value})::float8 AS stddev")
+    if needs - {"mean", "stddev", "employers"}:
+        columns.append(f"array_agg({value}) AS amounts")
+    if "employers" in needs:
+        columns.append(f"array_agg(r.employer_key) FILTER (WHERE {value} IS NOT NULL) AS staff")
+    return columns
+
+
+def _left_out(amount: str, placed: str | None, *, native: bool) -> list[str]:
+    """Counts in the order of LEFT_OUT. A record that cannot be placed is counted as that only."""
+    undefined = f"{amount} IS NULL" if placed is None else f"{placed} AND {amount} IS NULL"
+    pending = "false" if native else "r.rate_pending"
+    settled = f"{undefined} AND NOT {pending}"
+    one_sided = "(r.amount_min IS NULL OR r.amount_max IS NULL)"
+    reasons = {
+        "rate_pending": "false" if native else f"{undefined} AND r.rate_pending",
+        "one_sided": f"{settled} AND {one_sided}",
+        "out_of_bounds": f"{settled} AND NOT {one_sided}",
+        "precision": "false" if placed is None else f"NOT ({placed})",
+    }
+    return [
+        "0 AS " + name if reason == "false" else f"count(*) FILTER (WHERE {reason}) AS {name}"
+        for name, reason in reasons.items()
+    ]
+
+
+def _flags(value: str, population: Population) -> str:
+    """A bit for each source of the population that a group's amounts come from.
+
+    Null where there is nothing to tell apart, or more sources than bits.
+    """
+    if not 1 < len(population.source_ids) <= MOST_FLAGGED_SOURCES:
+        return "NULL::bigint"
+    bits = " ".join(
+        f"WHEN {source_id} THEN {1 << place}::bigint"
+        for place, source_id in enumerate(population.source_ids)
+    )
+    return f"bit_or(CASE r.source_id {bits} END) FILTER (WHERE {value} IS NOT NULL)"
+
+
+def totals_sql() -> str:
+    """One row of sums over all groups."""
+    columns = [
+        "1 AS place",
+        "count(*) FILTER (WHERE count > 0) AS groups",
+        "coalesce(sum(count), 0)::bigint AS records",
+        *(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in LEFT_OUT),
+        "max(newest) AS newest",
+        "bit_or(sources) AS sources",
+    ]
+    return " ".join(("SELECT", ", ".join(columns), "FROM grouped"))
+
+
+def page_sql(question: Question) -> str:
+    """The groups that are shown: columns of the dimensions, measures, and `place` in the order."""
+    shape = question.shape
+    order = ordering_sql(shape.sort, shape.grouping)
+    groups = named_sql(shape.grouping)
+    cut = f"ORDER BY {order} LIMIT {shape.limit}"
+    if not any(key.measure is not None and key.measure.needs_values for key in shape.sort):
+        # Sums decide the order: what is not shown needs no percentiles.
+        groups = " ".join(("SELECT * FROM", f"({groups}) AS g {cut}"))
+    measures = [f'{_shown(item, question)} AS "{item.name}"' for item in shape.measures]
+    place = f"row_number() OVER (ORDER BY {order}) AS place"
+    return "\n".join(
+        (
+            f"SELECT {', '.join([*shape.grouping.columns, *measures, place])}",
+            f"FROM ({figured_sql(groups, shape)}) AS g",
+            f"ORDER BY place LIMIT {shape.limit}",
+        )
+    )
+
+
+def _shown(measure: Measure, question: Question) -> str:
+    """Money in the currency and period asked, without the noise of binary fractions."""
+    if measure.unit is not Unit.MONEY:
+        return measure.sql
+    scale = 10**MONEY_DECIMALS
+    return f"round({measure.sql} * {question.factor * scale!r}) / {scale}"
+
+
+def figured_sql(groups: str, shape: Shape) -> str:
+    """`groups` with the inputs that need all amounts: percentiles, p50_low, p50_high, employers."""
+    needs, percentiles = inputs_of(shape.computed), percentiles_of(shape.computed)
+    columns, figures, joins = ["g.*"], [], []
+    if percentiles:
+        figures.append(f"{percentiles_sql(percentiles, 'amount::float8')} AS percentiles")
+        columns += [f'f.percentiles[{i}] AS "{name}"' for i, name in enumerate(percentiles, 1)]
+    if needs.intersection(MEDIAN_INTERVAL):
+        figures.append(f"{median_interval_sql('g.count', 'amount::float8')} AS bounds")
+        columns += [f"f.bounds[{i}] AS {name}" for i, name in enumerate(MEDIAN_INTERVAL, 1)]
+    if figures:
+        inner = ("SELECT", ", ".join(figures), "FROM unnest(g.amounts) AS amount")
+        joins.append(f"CROSS JOIN LATERAL ({' '.join(inner)}) AS f")
+    if "employers" in needs:
+        distinct = "SELECT count(DISTINCT employer) AS employers FROM unnest(g.staff) AS employer"
+        joins.append(f"CROSS JOIN LATERAL ({distinct}) AS s")
+        columns.append("s.employers")
+    return " ".join(("SELECT", ", ".join(columns), f"FROM ({groups}) AS g", *joins))
+
+
+def ordering_sql(sort: Sequence[SortKey], grouping: Grouping) -> str:
+    """ORDER BY: what was asked, then the grouping's own order, so that ties are settled."""
+    terms = []
+    for key in (*sort, *(SortKey(item.name, False) for item in grouping.dimensions)):
+        if key.measure is None:
+            terms += order_sql(DIMENSIONS[key.name], descending=key.descending)
+        else:
+            direction = "DESC" if key.descending else "ASC"
+            terms.append(f"{key.measure.sql} {direction} NULLS LAST")
+    return ", ".join(terms) or "count"

@@ -4,14 +4,14 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
 from app.core.database import Database
-from app.core.errors import NotFound, PaybandError, WrongSetting
+from app.core.errors import PaybandError, WrongSetting
 from app.settings import Settings, build_settings
 
 Result = TypeVar("Result")
@@ -25,7 +25,9 @@ cli = typer.Typer(
     add_completion=False,
 )
 keys_cli = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
-titles_cli = typer.Typer(help="Job titles: match one, list the unmatched.", no_args_is_help=True)
+titles_cli = typer.Typer(
+    help="Job titles: match one, list the unmatched, rematch all.", no_args_is_help=True
+)
 rates_cli = typer.Typer(help="Exchange rates: import, show.", no_args_is_help=True)
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(titles_cli, name="titles")
@@ -64,13 +66,14 @@ def _database_url(settings: Settings) -> Iterator[str]:
 
 @asynccontextmanager
 async def _database(settings: Settings, url: str, *, check: bool) -> AsyncIterator[Database]:
-    from app.core.migrations import check_schema
+    from app.core.migrations import check_base_currency, check_schema
 
     database = Database(settings, url)
     try:
         if check:
             async with database.read() as session:
                 await check_schema(session)
+                await check_base_currency(session, settings.base_currency)
         yield database
     finally:
         await database.close()
@@ -134,7 +137,259 @@ def demo(
     async def act(settings: Settings, database: Database) -> str:
         if remove:
             return f"{await remove_demo(database)} demo records removed"
-        loaded = await load_demo(settings, database, today=datetime.now(UTC).date())
+        today = datetime.now(UTC).date()
+        loaded = await load_demo(settings, database, today=today, again=True)
         return f"{loaded} demo records loaded" if loaded else "the demo data is already there"
 
     typer.echo(_with_database(act))
+
+
+@cli.command("import")
+def import_command(  # noqa: PLR0913 - one for each option
+    path: Annotated[Path, typer.Argument(help="File: .csv, .tsv, .json, .ndjson or .parquet.")],
+    profile: Annotated[
+        str | None, typer.Option(help="Import mapping: a name, or a TOML file by its path.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="salary (default), demand or benchmark, without a profile.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Source of rows that state none.")] = None,
+    observed_on: Annotated[
+        str | None, typer.Option(help="Day, month or year of rows that state none.")
+    ] = None,
+    batch: Annotated[
+        str | None, typer.Option(help="What the file is called; default: its name.")
+    ] = None,
+    create_roles: Annotated[
+        bool, typer.Option("--create-roles", help="Make a role of each title that matches none.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only.")] = False,
+    on_error: Annotated[
+        str, typer.Option(help="abort: one rejected row, and nothing is written.")
+    ] = "continue",
+) -> None:
+    """Import a file of any length. The same file again doubles nothing.
+
+    Example: payband import ai_jobs_salaries.csv --profile ai_jobs
+    """
+    from rich.console import Console
+
+    from app.ingest.command import FileImport, import_file
+
+    if on_error not in ("continue", "abort"):
+        raise typer.BadParameter("it is continue or abort", param_hint="--on-error")
+    asked = FileImport(
+        path,
+        profile,
+        kind,
+        source,
+        observed_on,
+        batch,
+        create_roles=create_roles,
+        dry_run=dry_run,
+        abort=on_error == "abort",
+    )
+
+    async def act(settings: Settings, database: Database) -> None:
+        await import_file(settings, database, asked, Console())
+
+    _with_database(act)
+
+
+@cli.command("export")
+def export_command(
+    path: Annotated[Path, typer.Argument(help="File to write: .csv or .ndjson.")],
+    kind: Annotated[str, typer.Option(help="salary or demand.")] = "salary",
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these sources; repeat, or separate by commas."),
+    ] = None,
+) -> None:
+    """Write public records to a file that `payband import` takes.
+
+    Example: payband export salaries.csv --source ai-jobs
+    """
+    from app.records.command import Exported, export_file
+
+    async def act(settings: Settings, database: Database) -> Exported:
+        return await export_file(database, path, kind, ",".join(source) if source else None)
+
+    written = _with_database(act)
+    typer.echo(f"{written.records:,} records written to {path}")
+    if written.without_id:
+        typer.echo(
+            f"{written.without_id:,} records have no external_id: importing this file would add "
+            "them again"
+        )
+
+
+@cli.command("openapi")
+def openapi_command() -> None:
+    """Print the OpenAPI document. Example: payband openapi > openapi.json"""
+    import json
+
+    from app.main import create_app
+
+    document = create_app(build_settings(), "postgresql+asyncpg://unused").openapi()
+    typer.echo(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False))
+
+
+@keys_cli.command("create")
+def create_key_command(
+    name: Annotated[str, typer.Argument(help="Who will use it.")],
+    scope: Annotated[list[str], typer.Option(help="A scope; repeat, or separate by commas.")],
+    days: Annotated[
+        int | None, typer.Option(min=1, max=36500, help="Days until it expires.")
+    ] = None,
+) -> None:
+    """Make a key and print it, once: only its hash is stored.
+
+    Example: payband keys create "nightly load" --scope records:write --days 90
+    """
+    from app.access.keys import create_key
+
+    scopes = [part.strip() for text in scope for part in text.split(",")]
+    expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
+
+    async def act(settings: Settings, database: Database) -> tuple[str, str]:
+        async with database.write() as session:
+            return await create_key(session, name, scopes, expires_at)
+
+    key_id, key = _with_database(act)
+    typer.echo(f"key {key_id}; it is not shown again:", err=True)
+    typer.echo(key)
+
+
+@keys_cli.command("list")
+def list_keys_command() -> None:
+    """List all keys, without their secrets. Example: payband keys list"""
+    from rich.console import Console
+    from rich.table import Table
+
+    from app.access.keys import KeyInfo, list_keys
+
+    async def act(settings: Settings, database: Database) -> list[KeyInfo]:
+        async with database.read() as session:
+            return list(await list_keys(session))
+
+    table = Table("id", "name", "scopes", "state", "expires", "last used")
+    for key in _with_database(act):
+        moments = (_moment(key.expires_at), _moment(key.last_used_at))
+        table.add_row(key.id, key.name, " ".join(key.scopes), key.state, *moments)
+    Console().print(table)
+
+
+@keys_cli.command("revoke")
+def revoke_key_command(
+    key_id: Annotated[str, typer.Argument(help="As `keys list` shows.")],
+) -> None:
+    """End a key; running servers follow within seconds.
+
+    Example: payband keys revoke k7q2m9x4tb
+    """
+    from app.access.keys import revoke_key
+
+    async def act(settings: Settings, database: Database) -> bool:
+        async with database.write() as session:
+            return await revoke_key(session, key_id)
+
+    typer.echo("revoked" if _with_database(act) else "it was revoked before")
+
+
+@titles_cli.command("rematch")
+def rematch_command() -> None:
+    """Match all stored titles again, after aliases changed; their records follow.
+
+    Example: payband titles rematch
+    """
+    from app.taxonomies.catalogue import CatalogueCache
+    from app.taxonomies.rematching import RematchReport, rematch
+
+    async def act(settings: Settings, database: Database) -> RematchReport:
+        return await rematch(database, CatalogueCache())
+
+    report = _with_database(act)
+    typer.echo(
+        f"{report.titles_changed:,} of {report.titles:,} titles changed their meaning, "
+        f"{report.records_changed:,} records followed"
+    )
+
+
+@titles_cli.command("unmatched")
+def unmatched_titles_command(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most titles shown.")] = 50,
+) -> None:
+    """List titles that no role was found for, those of most records first.
+
+    Confidential sources count as well. Example: payband titles unmatched --limit 20
+    """
+    from rich.console import Console
+
+    from app.taxonomies.command import show_unmatched
+
+    async def act(settings: Settings, database: Database) -> None:
+        await show_unmatched(database, limit, Console())
+
+    _with_database(act)
+
+
+@titles_cli.command("match")
+def match_title_command(title: Annotated[str, typer.Argument(help="A job title.")]) -> None:
+    """Say what a title means and why. Example: payband titles match "Sr. Django Engineer\""""
+    from app.domain.titles import TitleMatch
+    from app.taxonomies.catalogue import CatalogueCache
+    from app.taxonomies.titles import match_titles
+
+    async def act(settings: Settings, database: Database) -> TitleMatch:
+        async with database.read() as session:
+            catalogue, _ = await CatalogueCache().current(session)
+        return (await match_titles([title], catalogue))[title]
+
+    match = _with_database(act)
+    typer.echo(f"role {match.role}, level {match.level}, confidence {match.confidence:.2f}")
+    typer.echo(match.why)
+
+
+@rates_cli.command("import")
+def import_rates_command(
+    path: Annotated[Path, typer.Argument(help="ECB history, eurofxref-hist.csv.")],
+) -> None:
+    """Load exchange rates and price the records that waited for them.
+
+    Example: payband rates import eurofxref-hist.csv
+    """
+    from rich.console import Console
+
+    from app.rates.command import import_file
+
+    async def act(settings: Settings, database: Database) -> None:
+        today = datetime.now(UTC).date()
+        await import_file(database, path, settings.base_currency, today, Console())
+
+    _with_database(act)
+
+
+@rates_cli.command("show")
+def show_rates_command(
+    currency: Annotated[str | None, typer.Argument(help="ISO 4217; none: all.")] = None,
+) -> None:
+    """Show the loaded rates. Example: payband rates show GBP"""
+    from rich.console import Console
+
+    from app.rates.command import show_currencies, show_currency
+
+    async def act(settings: Settings, database: Database) -> None:
+        if currency is None:
+            await show_currencies(database, Console())
+        else:
+            await show_currency(database, currency.upper(), Console())
+
+    _with_database(act)
+
+
+def _moment(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Who may do what: API keys, scopes, the trail of what was done."""

@@ -1,0 +1,1 @@
+"""The documentation page: Swagger UI from a package, nothing from another host."""

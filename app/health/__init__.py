@@ -1,0 +1,1 @@
+"""Is the process alive, is it ready, what does it hold."""

@@ -103,12 +103,16 @@ def serve() -> None:
     Example: PORT=8080 payband serve
     """
     from app.serve import serve as serve_http
-    from app.setup import greet, prepare
+    from app.setup import greet, prepare, prepare_apart
 
     settings = build_settings()
     with _database_url(settings) as url:
         if settings.database_url is None:
-            prepared = asyncio.run(prepare(settings, url, demo=settings.demo))
+            if (settings.data_dir / "admin.key").exists():
+                prepared = asyncio.run(prepare(settings, url, demo=settings.demo))
+            else:
+                typer.echo("Preparing the private database, once; this takes some ten seconds.")
+                prepared = prepare_apart(settings, url, demo=settings.demo)
             greet(settings, prepared)
         serve_http(settings, url)
 

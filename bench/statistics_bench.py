@@ -19,6 +19,7 @@ from sqlalchemy import make_url, text
 from app.access.caller import COMMAND_LINE
 from app.core.database import Database
 from app.dependencies import Services
+from app.statistics.basis import parse_basis
 from app.statistics.filters import parse_filters
 from app.statistics.population import decide_population, with_default_pay_kind
 from app.statistics.shape import StatisticsParameters, parse_shape
@@ -135,8 +136,9 @@ async def _statement(stage: Stage, database: Database, query: str) -> str:
     async with database.read() as session:
         catalogue, _ = await CatalogueCache().current(session)
         population = await decide_population(session, catalogue, filters)
-    native = shape.is_native(filters, stage.settings.base_currency)
-    return build_statistics(catalogue, population, Question(filters, shape, native=native))
+    basis = parse_basis(parameters)
+    native = basis.is_native(filters, stage.settings.base_currency)
+    return build_statistics(Question(catalogue, population, filters, basis, native=native), shape)
 
 
 def _typed_ms(stage: Stage, statement: str) -> float:

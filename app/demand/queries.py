@@ -45,7 +45,7 @@ async def find_demand(
     connection = await session.connection()
     statement = build_demand(catalogue, population, filters, shape)
     found = (await connection.exec_driver_sql(statement)).all()
-    columns = (*shape.grouping.columns, *(measure.name for measure in shape.measures))
+    columns = (*shape.grouping.columns, *(measure.name for measure in shape.measures), "status")
     totals, has_open = read_totals(found[0][-len(TOTALS) :])
     if not totals.groups:
         return DemandAnswer(columns, [], totals)
@@ -70,7 +70,7 @@ def build_demand(
         f"dates AS ({dates_sql(population, filters, shape.grouping)})",
         f"grouped AS MATERIALIZED ({merged_sql(shape.grouping)})",
     )
-    shown = [*shape.grouping.columns, *(measure.name for measure in shape.measures)]
+    shown = [*shape.grouping.columns, *(measure.name for measure in shape.measures), "status"]
     return answer_sql(tables, shown, page_sql(shape), TOTALS, totals_sql())
 
 
@@ -177,7 +177,13 @@ def page_sql(shape: DemandShape) -> str:
     )
     order = ordering_sql(shape.sort, shape.grouping)
     measures = [f"{measure.sql} AS {measure.name}" for measure in shape.measures]
-    columns = [*shape.grouping.columns, *measures, f"row_number() OVER (ORDER BY {order}) AS place"]
+    status = "'ok' AS status"
+    columns = [
+        *shape.grouping.columns,
+        *measures,
+        status,
+        f"row_number() OVER (ORDER BY {order}) AS place",
+    ]
     groups = f"({named_sql(shape.grouping)}) AS g"
     shared = " ".join(("SELECT g.*,", share, "FROM", groups))
     cut = f"ORDER BY place LIMIT {shape.limit}"

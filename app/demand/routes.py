@@ -13,7 +13,7 @@ from app.demand.queries import find_demand
 from app.demand.shape import DemandParameters, parse_demand_shape
 from app.dependencies import ServicesDep
 from app.statistics.documentation import META, describe_measures, responses
-from app.statistics.envelope import columns_of, describe_totals, rows_of
+from app.statistics.envelope import describe_totals, rows_of
 from app.statistics.filters import parse_filters
 from app.statistics.population import decide_population
 
@@ -88,5 +88,5 @@ async def get_demand_statistics(
         **described,
     }
     return await render_table(
-        await rows_of(answer), meta, columns_of(answer), chosen, "demand-statistics"
+        await rows_of(answer), meta, answer.columns, chosen, "demand-statistics"
     )

@@ -8,13 +8,14 @@ from pydantic import Field
 from app.demand.measures import MEASURES, get_measure, parse_measures
 from app.domain.vocabulary import MEASURES as RECORDED
 from app.domain.vocabulary import UNSPECIFIED
-from app.statistics.filters import check_words, split_codes
+from app.statistics.basis import check_population
+from app.statistics.filters import FilterParameters, check_words, split_codes
 from app.statistics.grouping import DIMENSIONS, Grouping, parse_grouping
 from app.statistics.measures import Measure
-from app.statistics.shape import SortKey, TableParameters, check_population, parse_sort
+from app.statistics.shape import SortKey, TableParameters, parse_sort
 
 
-class DemandParameters(TableParameters):
+class DemandParameters(FilterParameters, TableParameters):
     """Parameters of demand statistics."""
 
     measure: str | None = Field(
@@ -32,6 +33,10 @@ class DemandParameters(TableParameters):
         default=None,
         description=f"Figures: {', '.join(MEASURES)}; all where left out.",
         examples=["openings_open"],
+    )
+    population: str = Field(default="live", description="`live`: all public records.")
+    format: str | None = Field(
+        default=None, description="json, csv or ndjson; left out, the Accept header decides."
     )
 
 

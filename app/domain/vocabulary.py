@@ -25,6 +25,7 @@ HASHED: Final = "hash:"
 REGION_KINDS: Final = _codes(UNSPECIFIED, "country", "subdivision", "metro")
 SOURCE_KINDS: Final = _codes(UNSPECIFIED, "reported", "posted", "official")
 RECURRENCES: Final = _codes(UNSPECIFIED, "replace", "span")
+INDEX_KINDS: Final = _codes(UNSPECIFIED, "parity", "cpi")
 RECORD_KINDS: Final = _codes(UNSPECIFIED, "salary", "demand", "benchmark")
 
 

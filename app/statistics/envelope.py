@@ -1,24 +1,22 @@
 """`data` and `meta` of an answer: rows in the currency asked, and what they were made of."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from anyio import to_thread
 
 from app.core.formats import THREAD_ROWS
 from app.core.versions import DataVersion
 from app.domain.vocabulary import SOURCE_KINDS, word_of
-from app.statistics.exchange import Conversion
 from app.statistics.population import Population
 from app.statistics.queries import Answer, Totals
+from app.statistics.reading import Reading
 from app.statistics.statement import LEFT_OUT
 from app.taxonomies.catalogue import Catalogue
 
-OK: Final = "ok"
-
 
 async def rows_of(answer: Answer) -> list[dict[str, Any]]:
-    """Rows as they are shown: columns of the dimensions, measures, `status`."""
+    """Rows as they are shown: the columns of the answer by name."""
     if len(answer.rows) > THREAD_ROWS:
         return await to_thread.run_sync(_rows_of, answer)
     return _rows_of(answer)
@@ -26,7 +24,22 @@ async def rows_of(answer: Answer) -> list[dict[str, Any]]:
 
 def _rows_of(answer: Answer) -> list[dict[str, Any]]:
     # Not strict: rows are longer than the columns (see Answer).
-    return [{**dict(zip(answer.columns, row, strict=False)), "status": OK} for row in answer.rows]
+    return [dict(zip(answer.columns, row, strict=False)) for row in answer.rows]
+
+
+def describe_answer(reading: Reading, answer: Answer) -> dict[str, Any]:
+    """`meta` of an answer about pay, without the query."""
+    question, totals = reading.question, answer.totals
+    described = describe_totals(
+        totals, len(answer.rows), question.population, question.catalogue, reading.version
+    )
+    coverage = {**described["coverage"], "range_share": range_share(totals)}
+    return {**reading.describe(), **described, "coverage": coverage}
+
+
+def range_share(totals: Totals) -> float | None:
+    """The share of the used records that state a range; None without records."""
+    return round(totals.ranged / totals.records, 6) if totals.records else None
 
 
 def describe_totals(
@@ -65,19 +78,3 @@ def describe_sources(source_ids: Iterable[int], catalogue: Catalogue) -> list[di
         }
         for source in sources
     ]
-
-
-def describe_conversion(conversion: Conversion) -> dict[str, Any]:
-    """The part of `meta` about money."""
-    return {
-        "currency": conversion.currency,
-        "pay_period": conversion.pay_period,
-        "exchange_rate": conversion.rate,
-        "exchange_rate_on": conversion.rate_on,
-        "unconverted": conversion.unconverted,
-    }
-
-
-def columns_of(answer: Answer) -> Sequence[str]:
-    """The columns of the rows that `rows_of` gives."""
-    return (*answer.columns, "status")

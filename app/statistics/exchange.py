@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.money import PERIODS_PER_YEAR
 from app.rates.current import output_rate
+from app.statistics.basis import Basis
 from app.statistics.filters import Filters
-from app.statistics.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +32,17 @@ class Conversion:
 
 
 async def find_conversion(
-    session: AsyncSession, base: str, filters: Filters, shape: Shape, today: date
+    session: AsyncSession, base: str, filters: Filters, basis: Basis, today: date
 ) -> Conversion:
     """The conversion of an answer: one rate, of the end of the window or the last one before.
 
     So figures of a closed window stay what they are. Raises UnknownValue (422) for currencies
     without a rate.
     """
-    currency = shape.currency or base
+    currency = basis.currency or base
     as_paid = filters.paid_in == (currency,)
     rate, rate_on = None, None
     if currency != base and not as_paid:
         on = min(filters.window.last or today, today)
         rate, rate_on = await output_rate(session, base, currency, on)
-    return Conversion(currency, shape.pay_period, rate, rate_on, as_paid)
+    return Conversion(currency, basis.pay_period, rate, rate_on, as_paid)

@@ -62,6 +62,10 @@ class Grouping:
         return [name for dimension in self.dimensions for name in dimension.columns]
 
 
+NO_GROUPS: Final = Grouping(())
+"""One row over everything."""
+
+
 def _taxonomy(name: str, table: str, *, ranked: bool = False) -> Dimension:
     row = f"{name}_row"
     columns = {name: f"{row}.code", f"{name}_name": f"{row}.name"}
@@ -147,8 +151,8 @@ def key_sql(dimension: Dimension, grouping: Grouping, *, demand: bool = False) -
     return dimension.key
 
 
-def named_sql(grouping: Grouping) -> str:
-    """The groups of `grouped` that have records, with the columns of their dimensions."""
+def named_sql(grouping: Grouping, condition: str = "g.count > 0") -> str:
+    """The groups of `grouped` that meet the condition, with the columns of their dimensions."""
     columns = [
         f"{sql} AS {name}"
         for dimension in grouping.dimensions
@@ -160,7 +164,7 @@ def named_sql(grouping: Grouping) -> str:
         if item.taxonomy is not None
     ]
     return " ".join(
-        ("SELECT", ", ".join(["g.*", *columns]), "FROM grouped AS g", *joins, "WHERE g.count > 0")
+        ("SELECT", ", ".join(["g.*", *columns]), "FROM grouped AS g", *joins, f"WHERE {condition}")
     )
 
 

@@ -3,30 +3,35 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
-
-from sqlalchemy.ext.asyncio import AsyncSession
+from typing import Any, Final
 
 from app.statistics.population import Population
-from app.statistics.statement import TOTALS, Question, build_statistics
-from app.taxonomies.catalogue import Catalogue
+from app.statistics.reading import Reading
+from app.statistics.shape import Shape
+from app.statistics.statement import TOTALS, build_statistics
+
+STATUS: Final = "status"
+OK: Final = "ok"
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
     """What an answer is made of, over all groups, shown or not.
 
-    `rate_pending`, `one_sided`, `out_of_bounds` (known when the rate arrived) and `precision` count
-    records that match the filters and enter no figure, each once. `newest` is the last observed_on
+    `ranged` of the `records` state a range. `rate_pending`, `one_sided`, `out_of_bounds` (known
+    when the rate arrived), `precision` and `no_index` count records that match the filters and
+    enter no figure, each once. `newest` is the last observed_on
     that is used, `source_ids` the sources.
     """
 
     groups: int = 0
     records: int = 0
+    ranged: int = 0
     rate_pending: int = 0
     one_sided: int = 0
     out_of_bounds: int = 0
     precision: int = 0
+    no_index: int = 0
     newest: date | None = None
     source_ids: tuple[int, ...] = ()
 
@@ -43,17 +48,16 @@ class Answer:
     totals: Totals
 
 
-async def find_statistics(
-    session: AsyncSession, catalogue: Catalogue, population: Population, question: Question
-) -> Answer:
-    """The figures. Raises UnknownValue (422) for codes that are not known."""
-    shape = question.shape
-    connection = await session.connection()
-    statement = build_statistics(catalogue, population, question)
-    found = (await connection.exec_driver_sql(statement)).all()
-    totals = read_totals(found[0][-len(TOTALS) :], population)
-    columns = (*shape.grouping.columns, *(measure.name for measure in shape.measures))
-    return Answer(columns, found if totals.groups else [], totals)
+async def find_statistics(reading: Reading, shape: Shape) -> Answer:
+    """The figures of a reading in a shape.
+
+    Raises UnknownValue (422) for codes that are not known.
+    """
+    question = reading.question
+    connection = await reading.session.connection()
+    found = (await connection.exec_driver_sql(build_statistics(question, shape))).all()
+    totals = read_totals(found[0][-len(TOTALS) :], question.population)
+    return Answer((*shape.columns, STATUS), found if totals.groups else [], totals)
 
 
 def read_totals(columns: Sequence[Any], population: Population) -> Totals:

@@ -1,34 +1,29 @@
-"""The shape of an answer: what is grouped, measured, converted, sorted and cut."""
+"""The shape of an answer: what is grouped, measured, sorted and cut."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from app.core.errors import Refused, UnknownValue
-from app.domain.currencies import judge_currency
-from app.domain.money import PERIODS_PER_YEAR
-from app.statistics.filters import FilterParameters, Filters, check_words, split_codes
+from app.core.errors import Refused
+from app.statistics.basis import BasisParameters
+from app.statistics.filters import split_codes
 from app.statistics.grouping import DIMENSIONS, Grouping, parse_grouping
 from app.statistics.measures import Measure, get_measure, parse_measures
 
-BOUNDS: Final = ("mid", "low", "high")
-TRUTHS: Final = {"true": True, "false": False}
-POPULATIONS: Final = ("live", "released")
 DEFAULT_LIMIT: Final = 1_000
 MAX_LIMIT: Final = 10_000
 
 
-class TableParameters(FilterParameters):
-    """What every grouped answer takes beside the filters."""
+class TableParameters(BaseModel):
+    """What every grouped answer takes beside filters and basis."""
 
     region_kind: str | None = Field(
         default=None,
         description="Lift regions to country, subdivision or metro; above it is `unspecified`.",
         examples=["country"],
     )
-    population: str = Field(default="live", description="`live`: all public records.")
     sort: str | None = Field(
         default=None,
         description="Columns to sort by, `-` for descending; default: the grouping's order.",
@@ -37,12 +32,9 @@ class TableParameters(FilterParameters):
     limit: int = Field(
         default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Most rows; more set `truncated`."
     )
-    format: str | None = Field(
-        default=None, description="json, csv or ndjson; left out, the Accept header decides."
-    )
 
 
-class StatisticsParameters(TableParameters):
+class StatisticsParameters(BasisParameters, TableParameters):
     """Parameters of salary statistics."""
 
     group_by: str = Field(
@@ -56,15 +48,6 @@ class StatisticsParameters(TableParameters):
         "percentiles from p1 to p99 such as p33.3 (at most 20).",
         examples=["count,p50"],
     )
-    bound: str = Field(default="mid", description="Of a range: mid, low or high.")
-    currency: str | None = Field(
-        default=None,
-        description="Currency of the figures; default: the base currency. With the same paid_in, "
-        "amounts stay as they were paid.",
-        examples=["EUR"],
-    )
-    pay_period: str = Field(default="year", description=f"{', '.join(PERIODS_PER_YEAR)}.")
-    exact: str = Field(default="false", description="`true`: exact figures only (they all are).")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +64,12 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The shape of salary statistics, checked. `currency` None is the base currency."""
+    """What is grouped, measured, sorted and cut, checked."""
 
     grouping: Grouping
     measures: tuple[Measure, ...]
-    bound: str
-    currency: str | None
-    pay_period: str
-    exact: bool
-    sort: tuple[SortKey, ...]
-    limit: int
+    sort: tuple[SortKey, ...] = ()
+    limit: int = DEFAULT_LIMIT
 
     @property
     def computed(self) -> tuple[Measure, ...]:
@@ -98,10 +77,10 @@ class Shape:
         hidden = [key.measure for key in self.sort if key.measure is not None]
         return tuple({m.name: m for m in (*self.measures, *hidden)}.values())
 
-    def is_native(self, filters: Filters, base: str) -> bool:
-        """Whether figures are of amounts as they were paid: `paid_in=X&currency=X`."""
-        currency = self.currency
-        return currency is not None and currency != base and filters.paid_in == (currency,)
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the rows: those of the dimensions, then the measures."""
+        return (*self.grouping.columns, *(measure.name for measure in self.measures))
 
     def echo(self) -> dict[str, Any]:
         """The shape as it is used, for `meta.query`."""
@@ -109,8 +88,6 @@ class Shape:
             "group_by": self.grouping.names,
             "region_kind": self.grouping.region_kind,
             "measures": [measure.name for measure in self.measures],
-            "bound": self.bound,
-            "exact": self.exact,
             "sort": [str(key) for key in self.sort] or self.grouping.names,
             "limit": self.limit,
         }
@@ -119,45 +96,12 @@ class Shape:
 def parse_shape(parameters: StatisticsParameters) -> Shape:
     """The shape, checked. Raises UnknownValue and Refused (422)."""
     grouping = parse_grouping(parameters.group_by, parameters.region_kind)
-    check_words("bound", [parameters.bound], BOUNDS)
-    check_words("pay_period", [parameters.pay_period], PERIODS_PER_YEAR)
-    check_words("exact", [parameters.exact], TRUTHS)
-    check_population(parameters.population)
     return Shape(
         grouping=grouping,
         measures=parse_measures(parameters.measures),
-        bound=parameters.bound,
-        currency=_currency(parameters.currency),
-        pay_period=parameters.pay_period,
-        exact=TRUTHS[parameters.exact],
         sort=parse_sort(parameters.sort, grouping, get_measure),
         limit=parameters.limit,
     )
-
-
-def check_population(population: str) -> None:
-    """Raise Refused for `released`, UnknownValue for what is neither that nor `live` (422)."""
-    check_words("population", [population], POPULATIONS)
-    if population != "live":
-        raise Refused(
-            "There are no releases of confidential data yet; leave population out.",
-            code="no_releases",
-            parameter="population",
-        )
-
-
-def _currency(text: str | None) -> str | None:
-    if text is None:
-        return None
-    verdict = judge_currency(text)
-    if not verdict.known:
-        raise UnknownValue(
-            f"currency: {verdict.message}.",
-            code="unknown_currency",
-            parameter="currency",
-            nearest=list(verdict.nearest),
-        )
-    return verdict.code
 
 
 def parse_sort(

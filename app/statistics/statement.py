@@ -10,11 +10,13 @@ the ranks of the median's interval follow the group's size
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from app.domain.vocabulary import PRECISIONS
+from app.statistics.adjustment import UNADJUSTED, Adjustment
 from app.statistics.amounts import amount_sql
+from app.statistics.basis import Basis
 from app.statistics.filters import (
     Filters,
     RecordTable,
@@ -23,7 +25,14 @@ from app.statistics.filters import (
     sql_of,
     touches,
 )
-from app.statistics.grouping import DIMENSIONS, Grouping, key_sql, named_sql, order_sql
+from app.statistics.grouping import (
+    DIMENSIONS,
+    NO_GROUPS,
+    Grouping,
+    key_sql,
+    named_sql,
+    order_sql,
+)
 from app.statistics.measures import (
     MEDIAN_INTERVAL,
     Measure,
@@ -38,11 +47,13 @@ from app.statistics.shape import Shape, SortKey
 from app.tables import SalaryRecord
 from app.taxonomies.catalogue import Catalogue
 
-LEFT_OUT: Final = ("rate_pending", "one_sided", "out_of_bounds", "precision")
+LEFT_OUT: Final = ("rate_pending", "one_sided", "out_of_bounds", "precision", "no_index")
 """Why a record that matches the filters enters no figure."""
 
-TOTALS: Final = ("groups", "records", *LEFT_OUT, "newest", "sources")
+TOTALS: Final = ("groups", "records", "ranged", *LEFT_OUT, "newest", "sources")
 """The columns at the end of the first row of the answer."""
+
+STATUS: Final = "CASE WHEN count > 0 THEN 'ok' ELSE 'no_index' END AS status"
 
 MONEY_DECIMALS: Final = 6
 """Finer than any figure is meant."""
@@ -53,23 +64,29 @@ MOST_FLAGGED_SOURCES: Final = 62
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What decides a salary statistic.
+    """What decides figures of pay, whatever their shape.
 
     `native` asks for amounts as they were paid; money is multiplied with `factor`.
     """
 
+    catalogue: Catalogue
+    population: Population
     filters: Filters
-    shape: Shape
+    basis: Basis = field(default_factory=Basis)
     native: bool = False
     factor: float = 1.0
+    adjustment: Adjustment = UNADJUSTED
 
 
-def build_statistics(catalogue: Catalogue, population: Population, question: Question) -> str:
-    """SQL whose rows hold dimensions and measures, then the columns of TOTALS (`answer_sql`)."""
-    shape = question.shape
-    grouped = f"grouped AS MATERIALIZED ({groups_sql(catalogue, population, question)})"
-    shown = [*shape.grouping.columns, *(f'"{measure.name}"' for measure in shape.measures)]
-    return answer_sql([grouped], shown, page_sql(question), TOTALS, totals_sql())
+def build_statistics(question: Question, shape: Shape) -> str:
+    """SQL whose rows hold dimensions and measures, then `status` and TOTALS (`answer_sql`)."""
+    grouped = f"grouped AS MATERIALIZED ({groups_sql(question, shape)})"
+    shown = [
+        *shape.grouping.columns,
+        *(f'"{measure.name}"' for measure in shape.measures),
+        "status",
+    ]
+    return answer_sql([grouped], shown, page_sql(question, shape), TOTALS, totals_sql())
 
 
 def answer_sql(
@@ -91,14 +108,11 @@ def answer_sql(
     )
 
 
-def groups_sql(catalogue: Catalogue, population: Population, question: Question) -> str:
+def groups_sql(question: Question, shape: Shape) -> str:
     """One row for each group: keys, `count`, what its measures need of `mean`, `stddev`, `amounts`
-    and `staff` (arrays, with nulls), and the columns of TOTALS from LEFT_OUT on.
+    and `staff` (arrays, with nulls), and the columns of TOTALS from `ranged` on.
     """
-    filters, shape = question.filters, question.shape
-    amount = amount_sql(shape.bound, native=question.native)
-    placed = placed_sql(SalaryRecord, filters, shape.grouping)
-    value = amount if placed is None else f"CASE WHEN {placed} THEN {amount} END"
+    value = value_sql(question, shape.grouping)
     keys = [
         f"{key_sql(item, shape.grouping)} AS {item.name}_key" for item in shape.grouping.dimensions
     ]
@@ -106,17 +120,42 @@ def groups_sql(catalogue: Catalogue, population: Population, question: Question)
         *keys,
         f"count({value}) AS count",
         *_inputs(value, shape),
-        *_left_out(amount, placed, native=question.native),
+        f"count({value}) FILTER (WHERE r.amount_min < r.amount_max) AS ranged",
+        *left_out_sql(question, shape.grouping),
         f"max(r.observed_on) FILTER (WHERE {value} IS NOT NULL) AS newest",
-        f"{_flags(value, population)} AS sources",
+        f"{_flags(value, question.population)} AS sources",
     ]
     by = ", ".join(str(place) for place in range(1, len(keys) + 1))
     return "\n".join(
         (
             f"SELECT {', '.join(columns)}",
-            records_sql(SalaryRecord, catalogue, population, filters, shape.grouping),
+            salaries_sql(question, shape.grouping),
             f"GROUP BY {by}" if by else "",
         )
+    )
+
+
+def value_sql(question: Question, grouping: Grouping = NO_GROUPS) -> str:
+    """The amount of a record `r` that figures are about, null where it enters none.
+
+    Yearly, before `question.factor`; over what `salaries_sql` gives.
+    """
+    amount = amount_sql(question.basis.bound, native=question.native)
+    if question.adjustment.factor is not None:
+        amount = f"{amount} * {question.adjustment.factor}"
+    placed = placed_sql(SalaryRecord, question.filters, grouping)
+    return amount if placed is None else f"CASE WHEN {placed} THEN {amount} END"
+
+
+def salaries_sql(question: Question, grouping: Grouping = NO_GROUPS) -> str:
+    """FROM and WHERE: the salary records `r` that match the filters or touch their window."""
+    return records_sql(
+        SalaryRecord,
+        question.catalogue,
+        question.population,
+        question.filters,
+        grouping,
+        question.adjustment.joins,
     )
 
 
@@ -126,6 +165,7 @@ def records_sql(
     population: Population,
     filters: Filters,
     grouping: Grouping,
+    joins: str = "",
 ) -> str:
     """FROM and WHERE: the records `r` that match the filters or touch their window."""
     conditions = [
@@ -134,7 +174,7 @@ def records_sql(
         *build_conditions(filters, catalogue, table),
     ]
     lifting = "JOIN regions AS lifted ON lifted.id = r.region_id" if grouping.region_kind else ""
-    return f"FROM {table.__tablename__} AS r {lifting} WHERE {sql_of(conditions)}"
+    return f"FROM {table.__tablename__} AS r {joins} {lifting} WHERE {sql_of(conditions)}"
 
 
 def placed_sql(table: RecordTable, filters: Filters, grouping: Grouping) -> str | None:
@@ -161,17 +201,24 @@ def _inputs(value: str, shape: Shape) -> list[str]:
     return columns
 
 
-def _left_out(amount: str, placed: str | None, *, native: bool) -> list[str]:
+def left_out_sql(question: Question, grouping: Grouping = NO_GROUPS) -> list[str]:
     """Counts in the order of LEFT_OUT. A record that cannot be placed is counted as that only."""
-    undefined = f"{amount} IS NULL" if placed is None else f"{placed} AND {amount} IS NULL"
-    pending = "false" if native else "r.rate_pending"
+    amount = amount_sql(question.basis.bound, native=question.native)
+    placed = placed_sql(SalaryRecord, question.filters, grouping)
+    where = "" if placed is None else f"{placed} AND "
+    undefined = f"{where}{amount} IS NULL"
+    pending = "false" if question.native else "r.rate_pending"
     settled = f"{undefined} AND NOT {pending}"
     one_sided = "(r.amount_min IS NULL OR r.amount_max IS NULL)"
+    factor = question.adjustment.factor
     reasons = {
-        "rate_pending": "false" if native else f"{undefined} AND r.rate_pending",
+        "rate_pending": "false" if question.native else f"{undefined} AND r.rate_pending",
         "one_sided": f"{settled} AND {one_sided}",
         "out_of_bounds": f"{settled} AND NOT {one_sided}",
         "precision": "false" if placed is None else f"NOT ({placed})",
+        "no_index": "false"
+        if factor is None
+        else f"{where}{amount} IS NOT NULL AND {factor} IS NULL",
     }
     return [
         "0 AS " + name if reason == "false" else f"count(*) FILTER (WHERE {reason}) AS {name}"
@@ -197,20 +244,24 @@ def totals_sql() -> str:
     """One row of sums over all groups."""
     columns = [
         "1 AS place",
-        "count(*) FILTER (WHERE count > 0) AS groups",
+        "count(*) FILTER (WHERE count > 0 OR no_index > 0) AS groups",
         "coalesce(sum(count), 0)::bigint AS records",
-        *(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in LEFT_OUT),
+        *(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in ("ranged", *LEFT_OUT)),
         "max(newest) AS newest",
         "bit_or(sources) AS sources",
     ]
     return " ".join(("SELECT", ", ".join(columns), "FROM grouped"))
 
 
-def page_sql(question: Question) -> str:
-    """The groups that are shown: columns of the dimensions, measures, and `place` in the order."""
-    shape = question.shape
+def page_sql(question: Question, shape: Shape) -> str:
+    """The groups that are shown: columns of the dimensions, measures, `status`, and `place` in the
+    order.
+
+    A group without amounts is shown only where they were there but for an index.
+    """
     order = ordering_sql(shape.sort, shape.grouping)
-    groups = named_sql(shape.grouping)
+    shows = "g.count > 0 OR g.no_index > 0"
+    groups = named_sql(shape.grouping, shows)
     cut = f"ORDER BY {order} LIMIT {shape.limit}"
     if not any(key.measure is not None and key.measure.needs_values for key in shape.sort):
         # Sums decide the order: what is not shown needs no percentiles.
@@ -219,7 +270,7 @@ def page_sql(question: Question) -> str:
     place = f"row_number() OVER (ORDER BY {order}) AS place"
     return "\n".join(
         (
-            f"SELECT {', '.join([*shape.grouping.columns, *measures, place])}",
+            f"SELECT {', '.join([*shape.grouping.columns, *measures, STATUS, place])}",
             f"FROM ({figured_sql(groups, shape)}) AS g",
             f"ORDER BY place LIMIT {shape.limit}",
         )

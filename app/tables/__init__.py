@@ -4,7 +4,7 @@ from app.tables.access import ApiKey, AuditEntry, Secret
 from app.tables.base import Table
 from app.tables.benchmarks import Benchmark
 from app.tables.imports import IdempotencyKey, Import, StoredProfile
-from app.tables.rates import ExchangeRate
+from app.tables.rates import ExchangeRate, PriceIndex
 from app.tables.records import (
     RECORD_IDS,
     DemandIdentity,
@@ -28,6 +28,7 @@ __all__ = [
     "Import",
     "Industry",
     "Level",
+    "PriceIndex",
     "Region",
     "Role",
     "RoleVersion",

@@ -1,0 +1,95 @@
+"""On what basis amounts are taken: bound, currency, pay period, adjustment, population."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import Field
+
+from app.core.errors import Refused, UnknownValue
+from app.domain.currencies import judge_currency
+from app.domain.money import PERIODS_PER_YEAR
+from app.statistics.filters import FilterParameters, Filters, check_words
+
+BOUNDS: Final = ("mid", "low", "high")
+TRUTHS: Final = {"true": True, "false": False}
+POPULATIONS: Final = ("live", "released")
+
+
+class BasisParameters(FilterParameters):
+    """What every answer about pay takes beside the filters."""
+
+    bound: str = Field(default="mid", description="Of a range: mid, low or high.")
+    currency: str | None = Field(
+        default=None,
+        description="Currency of the figures; default: the base currency. With the same paid_in, "
+        "amounts stay as they were paid.",
+        examples=["EUR"],
+    )
+    pay_period: str = Field(default="year", description=f"{', '.join(PERIODS_PER_YEAR)}.")
+    exact: str = Field(default="false", description="`true`: exact figures only (they all are).")
+    population: str = Field(default="live", description="`live`: all public records.")
+    format: str | None = Field(
+        default=None, description="json, csv or ndjson; left out, the Accept header decides."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The basis of an answer, checked. `currency` None is the base currency."""
+
+    bound: str = "mid"
+    currency: str | None = None
+    pay_period: str = "year"
+    adjust: tuple[str, ...] = ()
+    exact: bool = False
+    population: str = "live"
+
+    def is_native(self, filters: Filters, base: str) -> bool:
+        """Whether figures are of amounts as they were paid: `paid_in=X&currency=X`."""
+        currency = self.currency
+        return currency is not None and currency != base and filters.paid_in == (currency,)
+
+    def echo(self) -> dict[str, Any]:
+        """The basis as it is used, for `meta.query`."""
+        return {"bound": self.bound, "exact": self.exact}
+
+
+def parse_basis(parameters: BasisParameters) -> Basis:
+    """The basis, checked. Raises UnknownValue and Refused (422)."""
+    check_words("bound", [parameters.bound], BOUNDS)
+    check_words("pay_period", [parameters.pay_period], PERIODS_PER_YEAR)
+    check_words("exact", [parameters.exact], TRUTHS)
+    check_population(parameters.population)
+    return Basis(
+        bound=parameters.bound,
+        currency=parse_currency(parameters.currency),
+        pay_period=parameters.pay_period,
+        exact=TRUTHS[parameters.exact],
+        population=parameters.population,
+    )
+
+
+def check_population(population: str) -> None:
+    """Raise Refused for `released`, UnknownValue for what is neither that nor `live` (422)."""
+    check_words("population", [population], POPULATIONS)
+    if population != "live":
+        raise Refused(
+            "There are no releases of confidential data yet; leave population out.",
+            code="no_releases",
+            parameter="population",
+        )
+
+
+def parse_currency(text: str | None, parameter: str = "currency") -> str | None:
+    """The currency's code; None for None. Raises UnknownValue (422) naming the nearest."""
+    if text is None:
+        return None
+    verdict = judge_currency(text)
+    if not verdict.known:
+        raise UnknownValue(
+            f"{parameter}: {verdict.message}.",
+            code="unknown_currency",
+            parameter=parameter,
+            nearest=list(verdict.nearest),
+        )
+    return verdict.code

@@ -29,6 +29,7 @@ from app.core.database import ReadSession
 from app.core.errors import ConfidentialSource, Refused, UnknownValue
 from app.core.numbers import exact_number, whole_number
 from app.core.pagination import PageRequest, after_position
+from app.core.rows import texts_except
 from app.domain.dates import parse_period
 from app.domain.vocabulary import PAY_PERIODS, word_of
 from app.statistics.filters import check_words, split_codes
@@ -42,6 +43,13 @@ COLUMNS: Final = (
     *("level", "level_name", "level_rank", "industry", "industry_name", "period"),
     *("currency", "pay_period", "low", "high", "open_ended", "mean"),
     *("p10", "p25", "p50", "p75", "p90", "top_coded", "rse", "employment", "url"),
+)
+KINDS: Final = texts_except(
+    COLUMNS,
+    number=(*FIGURES, "rse", "employment"),
+    whole=("level_rank",),
+    truth=("open_ended",),
+    texts=("top_coded",),
 )
 FAR_DAY: Final = date(2200, 1, 1)
 POSITION: Final = (int, int, int, int, int, int, int)

@@ -7,8 +7,14 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.access.scopes import Scope, requires
-from app.benchmarks.queries import COLUMNS, POSITION, find_benchmarks, parse_benchmark_filters
-from app.core.formats import choose_format, render_table
+from app.benchmarks.queries import (
+    COLUMNS,
+    KINDS,
+    POSITION,
+    find_benchmarks,
+    parse_benchmark_filters,
+)
+from app.core.formats import FORMAT_HELP, choose_format, render_table
 from app.core.openapi import example
 from app.core.pagination import link_header, next_page, read_page
 from app.dependencies import ServicesDep
@@ -69,7 +75,7 @@ class BenchmarkParameters(BaseModel):
     pay_period: str | None = Field(None, description="Pay periods: year, hour, ...")
     limit: int = Field(1000, ge=1, le=10_000, description="Most rows of one page.")
     cursor: str | None = Field(None, max_length=2000, description="From `Link` or `meta.next`.")
-    format: str | None = Field(None, description="json, csv or ndjson.")
+    format: str | None = Field(None, description=FORMAT_HELP)
 
 
 @router.get(
@@ -102,6 +108,6 @@ async def list_benchmarks(
         "next": address,
         "data_version": str(version),
     }
-    response = await render_table(rows, meta, COLUMNS, form, "payband-benchmarks")
+    response = await render_table(rows, meta, COLUMNS, form, "payband-benchmarks", KINDS)
     response.headers.update(link_header(address))
     return response

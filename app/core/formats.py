@@ -1,7 +1,8 @@
 """Output formats of table-shaped answers: one registry entry each, the same rows in all.
 
 A format is chosen by `format=`, or else by the Accept header. In CSV and NDJSON the essentials of
-`meta` travel in the `Payband-Meta` header, so that the rows stay plain rows.
+`meta` travel in the `Payband-Meta` header, so that the rows stay plain rows; Parquet and Arrow
+hold all of it in their own metadata (`columnar.META_KEY`).
 """
 
 import csv
@@ -18,11 +19,10 @@ from anyio import to_thread
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from app.core.columnar import render_arrow, render_parquet
 from app.core.errors import NotAcceptable, UnknownValue
+from app.core.rows import NO_KINDS, Kinds, Meta, Row, Table
 from app.domain.nearest import nearest
-
-Row = Mapping[str, Any]
-Meta = Mapping[str, Any]
 
 META_HEADER: Final = "Payband-Meta"
 META_HEADER_LIMIT: Final = 3_000
@@ -37,25 +37,36 @@ _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way to write a table. `render(rows, meta, columns)` gives the body."""
+    """One way to write a table. `render` gives the body.
+
+    `ending` is that of a file's name. `binary` formats load a large library: always in a thread.
+    """
 
     name: str
     media_type: str
     aliases: tuple[str, ...]
-    render: Callable[[Sequence[Row], Meta, Sequence[str]], bytes]
-    attachment: bool = False
+    ending: str
+    render: Callable[[Table], bytes]
+    attachment: bool = True
     meta_in_body: bool = False
+    binary: bool = False
 
 
-def render_json(rows: Sequence[Row], meta: Meta, columns: Sequence[str]) -> bytes:
-    """`{"data": [rows], "meta": {...}}`; a row is an object with `columns` in order."""
+def render_json(table: Table) -> bytes:
+    """`{"data": [rows], "meta": {...}}`; a row is an object with the columns in order."""
     # Row by row: one call for all would hold the interpreter lock, and the event loop with it.
-    data = b",".join(to_json(row, inf_nan_mode="null") for row in _objects(rows, columns))
-    return b'{"data":[%b],"meta":%b}' % (data, to_json(meta, inf_nan_mode="null"))
+    rows = _objects(table.rows, table.columns)
+    data = b",".join(to_json(row, inf_nan_mode="null") for row in rows)
+    return b'{"data":[%b],"meta":%b}' % (data, to_json(table.meta, inf_nan_mode="null"))
 
 
-def render_ndjson(rows: Sequence[Row], meta: Meta, columns: Sequence[str]) -> bytes:
+def render_ndjson(table: Table) -> bytes:
     """One JSON object a line."""
+    return ndjson_lines(table.columns, table.rows)
+
+
+def ndjson_lines(columns: Sequence[str], rows: Sequence[Row]) -> bytes:
+    """NDJSON of `rows`."""
     lines = (to_json(row, inf_nan_mode="null") for row in _objects(rows, columns))
     return b"".join(line + b"\n" for line in lines)
 
@@ -68,9 +79,9 @@ def _objects(rows: Sequence[Row], columns: Sequence[str]) -> Sequence[Row]:
     return [{column: row.get(column) for column in columns} for row in rows]
 
 
-def render_csv(rows: Sequence[Row], meta: Meta, columns: Sequence[str]) -> bytes:
+def render_csv(table: Table) -> bytes:
     """A header line and one line a row, CRLF line ends (RFC 4180), UTF-8 without BOM."""
-    return csv_lines(columns, rows).encode()
+    return csv_lines(table.columns, table.rows).encode()
 
 
 def csv_lines(columns: Sequence[str], rows: Iterable[Row], *, header: bool = True) -> str:
@@ -107,19 +118,53 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         chosen.name: chosen
         for chosen in (
-            Format("json", "application/json", (), render_json, meta_in_body=True),
-            Format("csv", "text/csv", ("application/csv",), render_csv, attachment=True),
+            Format(
+                "json",
+                "application/json",
+                (),
+                "json",
+                render_json,
+                attachment=False,
+                meta_in_body=True,
+            ),
+            Format("csv", "text/csv", ("application/csv",), "csv", render_csv),
             Format(
                 "ndjson",
                 "application/x-ndjson",
                 ("application/ndjson", "application/jsonl"),
+                "ndjson",
                 render_ndjson,
-                attachment=True,
+            ),
+            Format(
+                "parquet",
+                "application/vnd.apache.parquet",
+                ("application/x-parquet",),
+                "parquet",
+                render_parquet,
+                meta_in_body=True,
+                binary=True,
+            ),
+            Format(
+                "arrow",
+                "application/vnd.apache.arrow.stream",
+                (),
+                "arrows",
+                render_arrow,
+                meta_in_body=True,
+                binary=True,
             ),
         )
     }
 )
 """In the server's order of preference."""
+
+_NAMES: Final = tuple(FORMATS)
+FORMAT_HELP: Final = (
+    f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}; left out, the Accept header decides."
+)
+"""The description of every parameter `format`."""
+
+MEDIA_TYPES: Final = tuple(chosen.media_type for chosen in FORMATS.values())
 
 
 def choose_format(
@@ -189,20 +234,24 @@ async def render_table(
     columns: Sequence[str],
     format: Format,
     filename: str = "payband",
+    kinds: Kinds = NO_KINDS,
 ) -> Response:
     """The response that carries a table in that format.
 
-    `filename` is without its ending. Large tables are rendered in a thread.
+    `filename` is without its ending; `kinds` are those of the columns, for the formats that have
+    types (`app.core.rows.kinds_of` says what happens to a column without). Large tables are
+    rendered in a thread.
     """
-    if len(rows) > THREAD_ROWS:
-        body = await to_thread.run_sync(format.render, rows, meta, columns)
+    table = Table(rows, meta, columns, kinds)
+    if format.binary or len(rows) > THREAD_ROWS:
+        body = await to_thread.run_sync(format.render, table)
     else:
-        body = format.render(rows, meta, columns)
+        body = format.render(table)
     headers = {"Vary": "Accept"}
     if not format.meta_in_body:
         headers[META_HEADER] = meta_header(meta)
     if format.attachment:
-        headers["Content-Disposition"] = f'attachment; filename="{filename}.{format.name}"'
+        headers["Content-Disposition"] = f'attachment; filename="{filename}.{format.ending}"'
     return Response(body, headers=headers, media_type=format.media_type)
 
 

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from app.core.body_limit import ROWS, UNBOUNDED, too_large_detail
+from app.core.formats import FORMATS, MEDIA_TYPES
 from app.core.problems import MEDIA_TYPE
 from app.core.routing import RouteEntry, RouteTable
 from app.settings import Settings
@@ -18,7 +19,9 @@ Json = dict[str, Any]
 TAGS: Final = [
     {"name": "salaries", "description": "Statistics of pay, and the records behind them."},
     {"name": "demand", "description": "Statistics of job openings, and the records behind them."},
+    {"name": "market", "description": "Pay and demand side by side; salary guides."},
     {"name": "benchmarks", "description": "Published figures, shown beside our statistics."},
+    {"name": "releases", "description": "Published figures of confidential records."},
     {"name": "imports", "description": "Files of any length: progress, history, undo."},
     {"name": "taxonomies", "description": "Roles, titles, regions, levels, industries, sources."},
     {"name": "operations", "description": "What the service holds and whether it is well."},
@@ -71,8 +74,8 @@ _EXAMPLES: Final[Mapping[int, tuple[str, str, str]]] = {
     406: (
         "not_acceptable",
         "No acceptable format",
-        "Accept 'application/pdf' allows none of the media types here: application/json, "
-        "text/csv, application/x-ndjson. Or name a format with format=.",
+        "Accept 'application/pdf' allows none of the media types here: "
+        f"{', '.join(MEDIA_TYPES)}. Or name a format with format=.",
     ),
     409: ("conflict", "Conflict", "The request contradicts what is stored or running."),
     413: (
@@ -156,6 +159,8 @@ def build_openapi(app: FastAPI, scope_of: Callable[[APIRoute], str | None]) -> J
             operation = document["paths"].get(entry.template, {}).get(method.lower())
             if operation is not None:
                 _complete(operation, scope_of(entry.route), _particular(entry, method, operation))
+                if "format" in entry.query:
+                    _add_formats(operation)
                 for parameter in operation.get("parameters", ()):
                     parameter.setdefault("description", PATH_PARTS.get(parameter["name"], ""))
     return document
@@ -172,6 +177,14 @@ def _particular(entry: RouteEntry, method: str, operation: Json) -> dict[int, Js
     if (method, entry.template) == UNBOUNDED:
         found.pop(413, None)
     return {int(status): response for status, response in found.items()}
+
+
+def _add_formats(operation: Json) -> None:
+    """Every format that the answer can have, beside what the route itself shows of it."""
+    content = operation["responses"].get("200", {}).setdefault("content", {})
+    for chosen in FORMATS.values():
+        coding = {"format": "binary"} if chosen.binary else {}
+        content.setdefault(chosen.media_type, {"schema": {"type": "string", **coding}})
 
 
 def _complete(operation: Json, scope: str | None, particular: Mapping[int, Json]) -> None:

@@ -12,14 +12,6 @@ from app.core.routing import RouteTable
 from app.domain.nearest import nearest
 
 LONGEST_ECHO: Final = 60
-NOT_AVAILABLE: Final = {
-    "adjust": (
-        "measures",
-        "adjust: adjustments (price parity, consumer prices) are not available yet; leave it out.",
-    ),
-}
-"""Parameters that people expect where the one named first exists, and what to tell them."""
-
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -50,8 +42,6 @@ async def check_parameters(request: Request) -> None:
 
 
 def _unknown(name: str, declared: list[str]) -> UnknownParameter:
-    if name in NOT_AVAILABLE and NOT_AVAILABLE[name][0] in declared:
-        return UnknownParameter(NOT_AVAILABLE[name][1], parameter=name, nearest=[])
     close = nearest(name, declared)
     known = f"Nearest: {', '.join(close)}." if close else "This route takes none."
     return UnknownParameter(

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any, Final
 
 from app.core.numbers import exact_number, whole_number
+from app.core.rows import texts_except
 from app.domain.vocabulary import (
     EMPLOYMENT_TYPES,
     MEASURES,
@@ -34,6 +35,16 @@ SALARY_COLUMNS: Final = (
 DEMAND_COLUMNS: Final = (
     *_DIMENSIONS,
     *("measure", "openings", "candidates", "skills", "observed_on", "import"),
+)
+SALARY_KINDS: Final = texts_except(
+    SALARY_COLUMNS,
+    number=("amount_min", "amount_max", "fte", "rate"),
+    whole=("annual_low", "annual_high", "annual_amount", "import"),
+    date=("last_seen_on", "rate_on"),
+    truth=("rate_pending",),
+)
+DEMAND_KINDS: Final = texts_except(
+    DEMAND_COLUMNS, number=("openings", "candidates"), texts=("skills",), whole=("import",)
 )
 
 

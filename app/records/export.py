@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from app.core.database import ReadSession
-from app.core.formats import csv_lines, render_ndjson
+from app.core.formats import csv_lines, ndjson_lines
 from app.core.pagination import PageRequest
 from app.domain.vocabulary import HASHED
 from app.records.columns import demand_row, salary_row
@@ -93,4 +93,4 @@ def _employer(key: int | None) -> str | None:
 def _rendered(rows: list[dict[str, Any]], fields: tuple[str, ...], form: str) -> bytes:
     if form == "csv":
         return csv_lines(fields, rows, header=False).encode()
-    return render_ndjson(rows, {}, fields)
+    return ndjson_lines(fields, rows)

@@ -10,14 +10,21 @@ from starlette.responses import Response
 from app.access.caller import Caller, CallerDep
 from app.access.scopes import Scope, requires
 from app.core.errors import Refused
-from app.core.formats import choose_format, render_table
+from app.core.formats import FORMAT_HELP, choose_format, render_table
 from app.core.installation import read_secret
 from app.core.openapi import example
 from app.core.pagination import MAX_LIMIT, link_header, next_page, read_page
 from app.core.versions import read_version
 from app.dependencies import Services, ServicesDep
 from app.domain.dates import Window
-from app.records.columns import DEMAND_COLUMNS, SALARY_COLUMNS, demand_row, salary_row
+from app.records.columns import (
+    DEMAND_COLUMNS,
+    DEMAND_KINDS,
+    SALARY_COLUMNS,
+    SALARY_KINDS,
+    demand_row,
+    salary_row,
+)
 from app.records.deletion import Selection, check_may_delete, count_matches, delete_records
 from app.records.examples import DELETED_EXAMPLE, DEMAND_EXAMPLE, SALARY_EXAMPLE
 from app.records.keys import KEY_NAME, external_key
@@ -30,6 +37,7 @@ router = APIRouter()
 
 ROWS: Final = {SalaryRecord: salary_row, DemandRecord: demand_row}
 COLUMNS: Final = {SalaryRecord: SALARY_COLUMNS, DemandRecord: DEMAND_COLUMNS}
+KINDS: Final = {SalaryRecord: SALARY_KINDS, DemandRecord: DEMAND_KINDS}
 NOT_BOTH: Final = (
     "Give source and either external_id, or from and to (one of the two is enough); deleting "
     "everything of a source is from=1900."
@@ -43,7 +51,7 @@ class RecordParameters(FilterParameters):
     cursor: str | None = Field(
         default=None, max_length=2000, description="From the `Link` header or `meta.next`."
     )
-    format: str | None = Field(default=None, description="json, csv or ndjson.")
+    format: str | None = Field(default=None, description=FORMAT_HELP)
 
 
 Accept = Annotated[str | None, Header(include_in_schema=False)]
@@ -155,7 +163,7 @@ async def _list(
     }
     rows = [ROWS[table](row, catalogue) for row in shown]
     name = table.__tablename__.replace("_", "-")
-    response = await render_table(rows, meta, COLUMNS[table], form, f"payband-{name}")
+    response = await render_table(rows, meta, COLUMNS[table], form, f"payband-{name}", KINDS[table])
     response.headers.update(link_header(address))
     return response
 

@@ -7,11 +7,11 @@ from pydantic_core import to_json
 
 from app.core.openapi import example, problem
 from app.statistics.grouping import DIMENSIONS
+from app.statistics.kinds import WHOLE_COLUMNS
 from app.statistics.measures import MEASURES, Measure, Unit
 
 Json = dict[str, Any]
 
-WHOLE: Final = frozenset({"level_rank", "year"})
 TYPES: Final[Mapping[Unit, Any]] = {
     Unit.RECORDS: "integer",
     Unit.EMPLOYERS: "integer",
@@ -51,6 +51,7 @@ META: Final = {
         "region_kind": None,
         "measures": [name for name in ROW if name in MEASURES],
         "bound": "mid",
+        "adjust": [],
         "exact": False,
         "sort": ["region", "level"],
         "limit": 1000,
@@ -61,6 +62,7 @@ META: Final = {
     "exchange_rate": None,
     "exchange_rate_on": None,
     "unconverted": False,
+    "adjust": [],
     "method": "exact",
     "max_relative_error": 0,
     "groups": 1,
@@ -92,13 +94,6 @@ META: Final = {
 def refusals() -> dict[int | str, Json]:
     """The errors of reading routes beside the common ones."""
     return {
-        406: problem(
-            406,
-            "not_acceptable",
-            "No acceptable format",
-            "Accept 'image/png' allows none of the media types here: application/json, text/csv, "
-            "application/x-ndjson. Or name a format with format=.",
-        ),
         422: problem(
             422,
             "unknown_level",
@@ -128,7 +123,7 @@ def responses(
 def _schema(measures: Mapping[str, Measure]) -> Json:
     """The envelope: rows of dimensions and measures, and what they were made of."""
     columns: Json = {
-        column: {"type": ["integer", "null"] if column in WHOLE else ["string", "null"]}
+        column: {"type": ["integer", "null"] if column in WHOLE_COLUMNS else ["string", "null"]}
         for dimension in DIMENSIONS.values()
         for column in dimension.columns
     }

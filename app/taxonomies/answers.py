@@ -12,12 +12,14 @@ from app.access.audit import record
 from app.access.caller import Caller
 from app.core.cursors import Cursors, Kinds, Position
 from app.core.database import WriteSession
-from app.core.formats import FORMATS, choose_format, render_table
+from app.core.formats import FORMAT_HELP, FORMATS, choose_format, render_table
 from app.core.pagination import CursorParameter, PageRequest, link_header, next_page, read_page
+from app.core.rows import Kind
 from app.core.versions import advance_epoch
 from app.dependencies import Services, ServicesDep
 from app.ingest.writing import lock_sources
 from app.taxonomies.catalogue import Catalogue
+from app.taxonomies.rows import KINDS
 from app.taxonomies.store import lock_taxonomies
 
 Row = dict[str, Any]
@@ -50,7 +52,7 @@ async def _listing(
     services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Most rows of one page.")] = 1000,
     cursor: CursorParameter = None,
-    format: Annotated[str | None, Query(description="json, csv or ndjson.")] = None,
+    format: Annotated[str | None, Query(description=FORMAT_HELP)] = None,
     accept: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Listing:
     return Listing(request, services.cursors, limit, cursor, format, accept)
@@ -75,7 +77,8 @@ async def answer_page(
     }
     name = listing.request.url.path.removeprefix("/v1/").replace("/", "-")
     form = choose_format(listing.format, listing.accept)
-    response = await render_table(rows, meta, columns, form, f"payband-{name}")
+    kinds = {column: KINDS.get(column, Kind.TEXT) for column in columns}
+    response = await render_table(rows, meta, columns, form, f"payband-{name}", kinds)
     response.headers.update(link_header(next_address))
     return response
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from app.core.rows import Kind, Kinds
 from app.domain.vocabulary import RECURRENCES, REGION_KINDS, SOURCE_KINDS, word_of
 from app.taxonomies.catalogue import (
     Catalogue,
@@ -26,6 +27,15 @@ SOURCE_COLUMNS: Final = (
     *("records", "salary_records", "demand_records", "benchmarks", "newest_on"),
     *("last_import", "last_import_at"),
 )
+KINDS: Final[Kinds] = {
+    **dict.fromkeys(("rank", "records", "salary_records", "demand_records"), Kind.WHOLE),
+    **dict.fromkeys(("benchmarks", "last_import"), Kind.WHOLE),
+    **dict.fromkeys(("confidential", "demo"), Kind.TRUTH),
+    "aliases": Kind.TEXTS,
+    "newest_on": Kind.DATE,
+    "last_import_at": Kind.MOMENT,
+}
+"""Kinds of the columns of all lists of taxonomies; the others are texts."""
 
 
 def level_row(level: LevelEntry) -> Row:

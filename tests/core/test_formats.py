@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.core.errors import NotAcceptable, UnknownValue
 from app.core.formats import (
+    FORMAT_HELP,
     FORMATS,
     META_HEADER,
     META_HEADER_LIMIT,
@@ -41,6 +42,10 @@ COLUMNS = ("region", "count", "p50", "p50_low")
         ("text/*", "csv"),
         ("application/x-ndjson", "ndjson"),
         ("application/jsonl", "ndjson"),
+        ("application/vnd.apache.parquet", "parquet"),
+        ("application/x-parquet, text/csv;q=0.9", "parquet"),
+        ("application/vnd.apache.arrow.stream", "arrow"),
+        ("application/*", "json"),
         ("text/csv;q=0.5, application/json;q=0.4", "csv"),
         ("text/csv;q=0.5, application/json", "json"),
         ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "json"),
@@ -62,7 +67,9 @@ def test_an_unknown_format_names_the_nearest() -> None:
     assert error.value.problem_code == "unknown_format"
 
 
-@pytest.mark.parametrize("accept", ["image/png", "application/json;q=0", "nonsense"])
+@pytest.mark.parametrize(
+    "accept", ["image/png", "application/json;q=0", "nonsense", "application/vnd.apache.arrow.file"]
+)
 def test_what_cannot_be_had_is_not_acceptable(accept: str) -> None:
     with pytest.raises(NotAcceptable, match="text/csv"):
         choose_format(None, accept)
@@ -122,6 +129,10 @@ async def test_all_formats_hold_the_same_rows() -> None:
             "groups": 2,
             "data_as_of": "2026-04-09",
         }
+
+
+def test_the_help_names_every_format() -> None:
+    assert FORMAT_HELP.startswith("json, csv, ndjson, parquet or arrow; ")
 
 
 async def test_an_empty_table_still_has_its_header() -> None:

@@ -30,7 +30,7 @@ async def test_another_type_is_refused_naming_the_right_one(
             assert (response.status_code, problem["code"]) == (415, "unsupported_type"), problem
             assert "application/json" in problem["detail"]
             tried += 1
-    assert tried == 12  # five taxonomies twice, titles, profiles
+    assert tried == 14  # five taxonomies twice, titles, profiles, ranks, releases
 
 
 async def test_a_body_without_a_type_is_refused(admin: httpx.AsyncClient) -> None:

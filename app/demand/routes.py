@@ -1,6 +1,6 @@
-"""GET /v1/demand/statistics."""
+"""GET /v1/demand/statistics, /v1/demand/trend, /v1/demand/skills."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
@@ -8,58 +8,29 @@ from starlette.responses import Response
 
 from app.access.scopes import Scope, requires
 from app.core.formats import choose_format, render_table
+from app.demand.documentation import SKILLS_RESPONSES, STATISTICS_RESPONSES, TREND_RESPONSES
 from app.demand.measures import MEASURES
 from app.demand.queries import find_demand
-from app.demand.shape import DemandParameters, parse_demand_shape
+from app.demand.reading import open_demand
+from app.demand.shape import DemandParameters, parse_demand_shape, parse_measure
+from app.demand.skills import COLUMNS, KINDS, SkillsParameters, find_skills, parse_skills_sort
+from app.demand.trend import find_demand_trend
+from app.demand.trend_shape import DERIVED, DemandTrendParameters, parse_trend_shape
 from app.dependencies import ServicesDep
-from app.statistics.documentation import META, describe_measures, responses
-from app.statistics.envelope import describe_totals, rows_of
+from app.statistics.envelope import rows_of
 from app.statistics.filters import parse_filters
-from app.statistics.population import decide_population
+from app.statistics.kinds import column_kinds
 
 router = APIRouter(tags=["demand"])
 
-LEFT_OUT: Final = ("precision",)
-ROW: Final = {
-    "region": "US-CA",
-    "region_name": "California",
-    "openings_new": None,
-    "openings_open": 1163250.0,
-    "tightness": None,
-    "share": 0.105377,
-    "count": 12,
-    "status": "ok",
-}
-_UNUSED: Final = {"currency", "pay_period", "exchange_rate", "exchange_rate_on", "unconverted"}
-_META: Final = {
-    **{name: value for name, value in META.items() if name not in _UNUSED},
-    "query": {
-        "from": "2021-01-01",
-        "to": "2021-12-31",
-        "last": None,
-        "window": None,
-        "measure": "open",
-        "group_by": ["region"],
-        "region_kind": None,
-        "measures": list(MEASURES),
-        "sort": ["region"],
-        "limit": 1000,
-    },
-    "share_of": "open",
-    "groups": 51,
-    "records": 612,
-    "coverage": {"precision": 0},
-    "data_as_of": "2021-12-01",
-}
+READ: Final = [requires(Scope.STATS_READ)]
 
 
 @router.get(
     "/demand/statistics",
     summary="How many openings there are",
-    dependencies=[requires(Scope.STATS_READ)],
-    responses=responses(
-        f"One row for each group. {describe_measures(MEASURES.values())}", ROW, _META, MEASURES
-    ),
+    dependencies=READ,
+    responses=STATISTICS_RESPONSES,
 )
 async def get_demand_statistics(
     request: Request, services: ServicesDep, parameters: Annotated[DemandParameters, Query()]
@@ -72,21 +43,80 @@ async def get_demand_statistics(
     `unspecified` there, and `paid_in` matches none.
     """
     chosen = choose_format(parameters.format, request.headers.get("accept"))
-    filters = parse_filters(parameters, datetime.now(UTC).date())
-    shape = parse_demand_shape(parameters)
-    async with services.database.heavy_read() as session:
-        catalogue, version = await services.catalogue.current(session)
-        population = await decide_population(session, catalogue, filters)
-        answer = await find_demand(session, catalogue, population, filters, shape)
-    described = describe_totals(
-        answer.totals, len(answer.rows), population, catalogue, version, LEFT_OUT
-    )
+    filters = parse_filters(parameters, _today())
+    measure, shape = parse_measure(parameters), parse_demand_shape(parameters)
+    async with open_demand(services, filters, measure) as reading:
+        answer = await find_demand(reading, shape)
     meta = {
-        "query": {**filters.echo(), **shape.echo()},
-        "population": "live",
+        "query": {**filters.echo(), "measure": measure, **shape.echo()},
         "share_of": answer.share_of,
-        **described,
+        **reading.describe(answer.totals, len(answer.rows)),
     }
+    kinds = column_kinds(answer.columns, MEASURES)
     return await render_table(
-        await rows_of(answer), meta, answer.columns, chosen, "demand-statistics"
+        await rows_of(answer), meta, answer.columns, chosen, "demand-statistics", kinds
     )
+
+
+@router.get(
+    "/demand/trend",
+    summary="How openings change",
+    dependencies=READ,
+    responses=TREND_RESPONSES,
+)
+async def get_demand_trend(
+    request: Request, services: ServicesDep, parameters: Annotated[DemandTrendParameters, Query()]
+) -> Response:
+    """Openings by month, quarter or year: one series for each group, with changes and an index.
+
+    Every series has a row for each period, from the window's bounds where they are given, else
+    from the first period with data to the last; `status` is `empty` where nothing is known. A
+    period that a source reported on without the group has no open positions (0), which is not
+    empty. Changes are fractions of `meta.change_of`; those of the first periods look into the year
+    before the window. `meta.cut_periods` lists periods that the window covers in part.
+    """
+    chosen = choose_format(parameters.format, request.headers.get("accept"))
+    filters = parse_filters(parameters, _today())
+    measure, shape = parse_measure(parameters), parse_trend_shape(parameters)
+    async with open_demand(services, filters, measure) as reading:
+        trend = await find_demand_trend(reading, shape)
+    query = {**filters.echo(), "measure": measure, **shape.echo()}
+    meta = {
+        "query": {**query, "change_of": trend.change_of, "base": trend.base.label},
+        **reading.describe(trend.totals, len(trend.rows)),
+        **trend.describe(),
+    }
+    kinds = column_kinds(shape.columns, {**MEASURES, **DERIVED})
+    return await render_table(trend.rows, meta, shape.columns, chosen, "demand-trend", kinds)
+
+
+@router.get(
+    "/demand/skills",
+    summary="Which skills are asked for",
+    dependencies=READ,
+    responses=SKILLS_RESPONSES,
+)
+async def get_demand_skills(
+    request: Request, services: ServicesDep, parameters: Annotated[SkillsParameters, Query()]
+) -> Response:
+    """The skills that demand records name, most frequent first.
+
+    A skill counts once however it is spelled (case, accents, white space) and shows in its most
+    frequent spelling. Openings of a record count under each of its skills, so they do not add up
+    over skills. `meta.coverage.no_skills` counts the records that name none; shares are of those
+    that do.
+    """
+    chosen = choose_format(parameters.format, request.headers.get("accept"))
+    filters = parse_filters(parameters, _today())
+    measure, sort = parse_measure(parameters), parse_skills_sort(parameters.sort)
+    async with open_demand(services, filters, measure) as reading:
+        answer = await find_skills(reading, parameters.limit, sort)
+    described = reading.describe(answer.totals, len(answer.rows))
+    coverage = {**described["coverage"], "no_skills": answer.no_skills}
+    asked = {"measure": measure, "sort": sort, "limit": parameters.limit}
+    meta = {"query": {**filters.echo(), **asked}, **described, "coverage": coverage}
+    return await render_table(answer.rows, meta, COLUMNS, chosen, "demand-skills", KINDS)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

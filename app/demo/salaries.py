@@ -29,8 +29,11 @@ Choice = npt.NDArray[np.intp]
 Numbers = npt.NDArray[np.float64]
 
 DAYS: Final = round(MONTHS * 365.25 / 12)
-COVERED: Final = 0.62
-"""How much of a level's band the middle half of its records fills."""
+COVERED: Final = 0.8
+"""How much of a level's band the middle half of its records fills.
+
+So much that its ends, rounded outward to 5,000, are the band again: the guide regenerates itself.
+"""
 QUARTILE: Final = 0.6745
 """Standard deviations from the median to a quartile of a normal distribution."""
 

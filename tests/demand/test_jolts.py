@@ -42,7 +42,37 @@ async def test_openings_by_state_equal_the_file(
     months = [number for month, number in expected.items() if month.startswith("2021")]
     assert len(months) == 12
     assert year["data"][0]["openings_open"] == pytest.approx(sum(months) / 12)
+    await check_trend(client, expected)
     country = (await client.get(f"{URL}?group_by=month&region=US&limit=10000")).json()
     assert {row["month"]: row["openings_open"] for row in country["data"]} == pytest.approx(
         dict(expected)
     )
+
+
+async def check_trend(client: httpx.AsyncClient, expected: dict[str, float]) -> None:
+    """The trend of all states, and its index, against the file."""
+    asked = "/v1/demand/trend?from=2021-01&to=2022-06"
+    answer = (await client.get(f"{asked}&base=2021-01")).json()
+    rows = {row["month"]: row for row in answer["data"]}
+    assert len(rows) == 18
+    assert rows["2022-06"]["openings_open"] == pytest.approx(11.04e6, rel=0.001)
+    assert rows["2022-06"]["index"] == pytest.approx(
+        100 * expected["2022-06"] / expected["2021-01"], abs=1e-5
+    )
+    assert rows["2022-06"]["change_year"] == pytest.approx(
+        expected["2022-06"] / expected["2021-06"] - 1, abs=1e-6
+    )
+    # A year before the window's first months is looked up.
+    assert rows["2021-01"]["change_year"] == pytest.approx(
+        expected["2021-01"] / expected["2020-01"] - 1, abs=1e-6
+    )
+    assert rows["2021-01"]["change_previous"] == pytest.approx(
+        expected["2021-01"] / expected["2020-12"] - 1, abs=1e-6
+    )
+    years = (await client.get("/v1/demand/trend?interval=year&from=2020&to=2021")).json()["data"]
+    means = [
+        sum(number for month, number in expected.items() if month.startswith(year)) / 12
+        for year in ("2020", "2021")
+    ]
+    assert [row["openings_open"] for row in years] == pytest.approx(means)
+    assert years[1]["change_year"] == pytest.approx(means[1] / means[0] - 1, abs=1e-6)

@@ -1,0 +1,1 @@
+"""Pay and demand side by side, for the same groups."""

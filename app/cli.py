@@ -28,7 +28,9 @@ keys_cli = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=T
 titles_cli = typer.Typer(
     help="Job titles: match one, list the unmatched, rematch all.", no_args_is_help=True
 )
-rates_cli = typer.Typer(help="Exchange rates: import, show.", no_args_is_help=True)
+rates_cli = typer.Typer(
+    help="Exchange rates and price indices: import, show.", no_args_is_help=True
+)
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(titles_cli, name="titles")
 cli.add_typer(rates_cli, name="rates")
@@ -227,6 +229,35 @@ def export_command(
         )
 
 
+@cli.command("release")
+def release_command(
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="A confidential source: decide its figures alone. A public one: by itself."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be shown and hidden; write nothing.")
+    ] = False,
+    limit: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="Most hidden nodes that --dry-run lists.")
+    ] = 50,
+) -> None:
+    """Publish figures of confidential records through the last closed quarter, for good.
+
+    Example: payband release --dry-run --limit 20
+    """
+    from rich.console import Console
+
+    from app.releases.command import release
+
+    async def act(settings: Settings, database: Database) -> None:
+        await release(settings, database, source, Console(), dry_run=dry_run, limit=limit)
+
+    _with_database(act)
+
+
 @cli.command("openapi")
 def openapi_command() -> None:
     """Print the OpenAPI document. Example: payband openapi > openapi.json"""
@@ -356,37 +387,52 @@ def match_title_command(title: Annotated[str, typer.Argument(help="A job title."
 
 @rates_cli.command("import")
 def import_rates_command(
-    path: Annotated[Path, typer.Argument(help="ECB history, eurofxref-hist.csv.")],
+    path: Annotated[Path, typer.Argument(help="CSV as its publisher writes it.")],
+    kind: Annotated[
+        str | None,
+        typer.Option(help="ecb (exchange rates), parity or cpi; default: as the header says."),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="How to read price indices: bea_rpp_state, us_cpi; default by header."),
+    ] = None,
 ) -> None:
-    """Load exchange rates and price the records that waited for them.
+    """Load exchange rates and price the records that waited for them, or load price indices.
 
     Example: payband rates import eurofxref-hist.csv
+
+    Example: payband rates import us_cpi.csv --kind cpi
     """
     from rich.console import Console
 
     from app.rates.command import import_file
 
     async def act(settings: Settings, database: Database) -> None:
-        today = datetime.now(UTC).date()
-        await import_file(database, path, settings.base_currency, today, Console())
+        today, base = datetime.now(UTC).date(), settings.base_currency
+        await import_file(database, path, base, today, Console(), kind=kind, profile=profile)
 
     _with_database(act)
 
 
 @rates_cli.command("show")
 def show_rates_command(
-    currency: Annotated[str | None, typer.Argument(help="ISO 4217; none: all.")] = None,
+    code: Annotated[
+        str | None, typer.Argument(help="A currency (ISO 4217) or a region; none: all.")
+    ] = None,
+    kind: Annotated[str, typer.Option(help="ecb (exchange rates), parity or cpi.")] = "ecb",
 ) -> None:
-    """Show the loaded rates. Example: payband rates show GBP"""
+    """Show the loaded exchange rates or price indices.
+
+    Example: payband rates show GBP
+
+    Example: payband rates show --kind parity US-CA
+    """
     from rich.console import Console
 
-    from app.rates.command import show_currencies, show_currency
+    from app.rates.command import show
 
     async def act(settings: Settings, database: Database) -> None:
-        if currency is None:
-            await show_currencies(database, Console())
-        else:
-            await show_currency(database, currency.upper(), Console())
+        await show(database, kind, None if code is None else code.upper(), Console())
 
     _with_database(act)
 

@@ -58,7 +58,7 @@ async def add_source(url: str, code: str = "survey") -> None:
 
 
 def test_every_command_has_help_with_an_example(payband: Payband) -> None:
-    words = [["serve"], ["migrate"], ["demo"], ["import"], ["export"], ["openapi"]]
+    words = [["serve"], ["migrate"], ["demo"], ["import"], ["export"], ["openapi"], ["release"]]
     words += [["keys", word] for word in ("create", "list", "revoke")]
     words += [["titles", word] for word in ("match", "rematch", "unmatched")]
     words += [["rates", word] for word in ("import", "show")]
@@ -233,3 +233,19 @@ def test_failures_are_one_line_and_a_status(
     shown = capsys.readouterr().err
     assert shown.startswith("payband: ")
     assert shown.count("\n") == 1
+
+
+def test_price_indices_are_loaded_and_shown(payband: Payband, tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("Date,Index\n2024-01-01,300\n2024-02-01,310.5\n")
+    loaded = payband("rates", "import", str(path))
+    assert loaded.exit_code == 0
+    assert "profile us_cpi" in loaded.stdout
+    shown = " ".join(payband("rates", "show", "us", "--kind", "cpi").stdout.split())
+    assert "2024-02 │ 310.5" in shown
+    wrong = payband("rates", "import", str(path), "--kind", "parity")
+    assert isinstance(wrong.exception, PaybandError)
+    assert "line 1: the header has no Description, GeoFIPS" in wrong.exception.detail
+    unknown = payband("rates", "import", str(path), "--profile", "uk_cpi")
+    assert isinstance(unknown.exception, PaybandError)
+    assert "Nearest: us_cpi" in unknown.exception.detail

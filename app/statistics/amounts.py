@@ -16,10 +16,11 @@ _WITHIN_BOUNDS: Final = "(r.rate_pending OR coalesce(r.annual_low, r.annual_high
 
 
 def amount_sql(bound: str, *, native: bool) -> str:
-    """The yearly full-time amount at `bound` (mid, low, high) as a whole number, null if undefined.
+    """The yearly full-time amount at `bound` (mid, low, high), null if undefined.
 
-    In the base currency, or (`native`) in the currency of the record, unconverted: then computed
-    here as `app.domain.money.annual_amount` and `whole` do. Records are called `r`.
+    In the base currency and whole as it is stored, or (`native`) in the currency of the record,
+    unconverted: then computed here as `app.domain.money.annual_amount` does, and not made whole,
+    so that 25.49 an hour, asked per hour, are 25.49. Records are called `r`.
     """
     if not native:
         return _ANNUAL[bound]
@@ -30,5 +31,4 @@ def amount_sql(bound: str, *, native: bool) -> str:
     full_time = f"CASE WHEN r.pay_period IN ({free}) THEN 1 ELSE r.fte END"
     yearly = f"{_PAID[bound]} * CASE r.pay_period {periods} END / {full_time}"
     # As floating point: amounts in small currencies exceed 32 bits, absurd ones 64.
-    whole = f"round(round({yearly}, {ROUNDING_DECIMALS}))::float8"
-    return f"CASE WHEN {_WITHIN_BOUNDS} THEN {whole} END"
+    return f"CASE WHEN {_WITHIN_BOUNDS} THEN round({yearly}, {ROUNDING_DECIMALS})::float8 END"

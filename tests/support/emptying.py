@@ -17,6 +17,15 @@ EMPTIED: Final = (
     "api_keys",
     "audit_log",
     "profiles",
+    "releases",
+    "release_nodes",
+    "release_versions",
+    "release_regions",
+)
+# What is kept in memory until the epoch advances.
+KEPT: Final = (
+    "WITH gone AS (DELETE FROM price_indices RETURNING value) UPDATE epoch SET epoch = epoch + 1,"
+    " stamp = gen_random_uuid() WHERE EXISTS (SELECT FROM gone)"
 )
 SHORTENED: Final = ("roles", "levels", "regions", "industries", "sources", "benchmarks", "titles")
 
@@ -49,6 +58,7 @@ async def empty_tables(url: str, seeded: Seeded) -> None:
     statements += [
         f"DELETE FROM {table} WHERE id > {seeded.last_ids[table]}" for table in SHORTENED
     ]
+    statements.append(KEPT)
     connection = await _connect(url)
     try:
         await connection.execute("; ".join(statements))

@@ -1,0 +1,1 @@
+"""Shipped profiles of price indices, as TOML."""

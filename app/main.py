@@ -25,23 +25,39 @@ from app.core.routing import RouteTable
 from app.demand.routes import router as demand
 from app.dependencies import Services
 from app.docs.routes import router as docs
+from app.guide.routes import router as guide
 from app.health.readiness import Readiness
 from app.health.routes import router as health
 from app.health.startup import become_ready, look
 from app.health.status import StatusCache
 from app.ingest.routes import router as ingest
+from app.market.routes import router as market
 from app.records.routes import router as records
+from app.releases.routes import router as releases
 from app.settings import Settings
+from app.statistics.bands_routes import router as bands
+from app.statistics.comparison_routes import router as comparison
+from app.statistics.histogram_routes import router as histogram
+from app.statistics.rank_routes import router as rank
 from app.statistics.routes import router as statistics
+from app.statistics.trend_routes import router as trend
 from app.taxonomies.catalogue import CatalogueCache
 from app.taxonomies.routes import router as taxonomies
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     statistics,
+    trend,
+    bands,
+    comparison,
+    histogram,
+    rank,
     demand,
+    market,
+    guide,
     records,
     ingest,
     benchmarks,
+    releases,
     taxonomies,
 )
 CLEAN_UP_S: Final = 5.0

@@ -26,6 +26,19 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def _fraction(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            raise ValueError(f"a number from {low:g} to {high:g}") from None
+        if not low <= number <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
 def _boolean(text: str) -> bool:
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if text.lower() not in words:
@@ -103,6 +116,46 @@ class Settings:
         "info", _choice("debug", "info", "warning", "error"), "least severity that is logged"
     )
     log_format: str = _setting("json", _choice("json", "text"), "form of a log line")
+    release_min_records: int = _setting(
+        5, _whole(3, 1000), "records that a published node of a release has at least"
+    )
+    release_min_employers: int = _setting(5, _whole(3, 1000), "employers that it has at least")
+    release_max_share: float = _setting(
+        0.25, _fraction(0.01, 0.5), "largest share of its records that one employer may have"
+    )
+    release_quartile_records: int = _setting(
+        10, _whole(5, 1000), "records from which p25, p75 and the mean are published"
+    )
+    release_tail_records: int = _setting(
+        20, _whole(10, 10_000), "records from which p10 and p90 are published"
+    )
+    release_tail_employers: int = _setting(
+        10, _whole(3, 1000), "employers from which p10 and p90 are published"
+    )
+    release_count_step: int = _setting(
+        5, _whole(1, 1000), "what counts of records and employers are rounded to"
+    )
+    release_money_step: int = _setting(
+        1000, _whole(1, 100_000), "what yearly amounts are rounded to, in the base currency"
+    )
+    release_alike_mass: float = _setting(
+        0.4, _fraction(0.1, 1), "two published percentiles that enclose such a share of a node ..."
+    )
+    release_alike_gap: float = _setting(
+        0.05,
+        _fraction(0, 1),
+        "... and are closer to each other than this part of the lower hide it",
+    )
+
+    @property
+    def release_policy(self) -> dict[str, int | float]:
+        """The numbers that decide what a release shows, as `app.domain.disclosure.Policy` and
+        `/v1/status` name them."""
+        return {
+            item.name.removeprefix("release_"): getattr(self, item.name)
+            for item in fields(self)
+            if item.name.startswith("release_")
+        }
 
 
 def build_settings(environment: Mapping[str, str] | None = None) -> Settings:

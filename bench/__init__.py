@@ -15,6 +15,7 @@ BENCHMARKS: Final[Mapping[str, str]] = MappingProxyType(
         "import": "bench.import_bench",
         "statistics": "bench.statistics_bench",
         "idle": "bench.idle_bench",
+        "releases": "bench.releases_bench",
     }
 )
 """Name to module, in the order in which they run."""

@@ -11,6 +11,7 @@ from app import __version__
 from app.core.migrations import current_revision
 from app.core.versions import DataVersion, read_version
 from app.dependencies import Services
+from app.settings import Settings
 from app.statistics.filters import Filters
 from app.statistics.population import DEFAULT_PAY_KINDS, Population, decide_population
 from app.tables import DemandRecord, SalaryRecord
@@ -30,6 +31,7 @@ EXAMPLE: Final = {
         "pay_kind_default": ["base", "unspecified"],
         "body_limit_bytes": 16000000,
         "statement_timeout_s": 30,
+        "release": Settings().release_policy,
     },
 }
 
@@ -74,6 +76,7 @@ def _described(services: Services, version: DataVersion) -> dict[str, Any]:
             "pay_kind_default": list(DEFAULT_PAY_KINDS),
             "body_limit_bytes": settings.body_limit,
             "statement_timeout_s": settings.statement_timeout_s,
+            "release": settings.release_policy,
         },
     }
 

@@ -5,14 +5,18 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from app.core.errors import Refused, UnknownValue
+from app.core.errors import UnknownValue
+from app.core.formats import FORMAT_HELP
 from app.domain.currencies import judge_currency
 from app.domain.money import PERIODS_PER_YEAR
+from app.statistics.adjust_parameter import parse_adjust
 from app.statistics.filters import FilterParameters, Filters, check_words
 
 BOUNDS: Final = ("mid", "low", "high")
 TRUTHS: Final = {"true": True, "false": False}
-POPULATIONS: Final = ("live", "released")
+LIVE: Final = "live"
+RELEASED: Final = "released"
+POPULATIONS: Final = (LIVE, RELEASED)
 
 
 class BasisParameters(FilterParameters):
@@ -26,23 +30,40 @@ class BasisParameters(FilterParameters):
         examples=["EUR"],
     )
     pay_period: str = Field(default="year", description=f"{', '.join(PERIODS_PER_YEAR)}.")
-    exact: str = Field(default="false", description="`true`: exact figures only (they all are).")
-    population: str = Field(default="live", description="`live`: all public records.")
-    format: str | None = Field(
-        default=None, description="json, csv or ndjson; left out, the Accept header decides."
+    adjust: str | None = Field(
+        default=None,
+        description="`price_parity`: at the prices of the whole country, by the record's region; "
+        "`cpi:2024-01`: in the money of that month. Both, with a comma, multiply.",
+        examples=["price_parity", "cpi:2024-01"],
     )
+    exact: str = Field(default="false", description="`true`: exact figures only (they all are).")
+    population: str = Field(
+        default=LIVE,
+        description="`live`: all public records; `released`: the newest release of confidential "
+        "records, of the source that is named or of all.",
+    )
+    format: str | None = Field(default=None, description=FORMAT_HELP)
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The basis of an answer, checked. `currency` None is the base currency."""
+    """The basis of an answer, checked.
+
+    `currency` None is the base currency; `adjust` has words of ADJUSTMENTS in their order, each
+    at most once, so that equal questions are equal.
+    """
 
     bound: str = "mid"
     currency: str | None = None
     pay_period: str = "year"
     adjust: tuple[str, ...] = ()
     exact: bool = False
-    population: str = "live"
+    population: str = LIVE
+
+    @property
+    def is_released(self) -> bool:
+        """Whether figures are those of a release."""
+        return self.population == RELEASED
 
     def is_native(self, filters: Filters, base: str) -> bool:
         """Whether figures are of amounts as they were paid: `paid_in=X&currency=X`."""
@@ -51,7 +72,7 @@ class Basis:
 
     def echo(self) -> dict[str, Any]:
         """The basis as it is used, for `meta.query`."""
-        return {"bound": self.bound, "exact": self.exact}
+        return {"bound": self.bound, "adjust": list(self.adjust), "exact": self.exact}
 
 
 def parse_basis(parameters: BasisParameters) -> Basis:
@@ -59,25 +80,15 @@ def parse_basis(parameters: BasisParameters) -> Basis:
     check_words("bound", [parameters.bound], BOUNDS)
     check_words("pay_period", [parameters.pay_period], PERIODS_PER_YEAR)
     check_words("exact", [parameters.exact], TRUTHS)
-    check_population(parameters.population)
+    check_words("population", [parameters.population], POPULATIONS)
     return Basis(
         bound=parameters.bound,
         currency=parse_currency(parameters.currency),
         pay_period=parameters.pay_period,
+        adjust=parse_adjust(parameters.adjust, released=parameters.population == RELEASED),
         exact=TRUTHS[parameters.exact],
         population=parameters.population,
     )
-
-
-def check_population(population: str) -> None:
-    """Raise Refused for `released`, UnknownValue for what is neither that nor `live` (422)."""
-    check_words("population", [population], POPULATIONS)
-    if population != "live":
-        raise Refused(
-            "There are no releases of confidential data yet; leave population out.",
-            code="no_releases",
-            parameter="population",
-        )
 
 
 def parse_currency(text: str | None, parameter: str = "currency") -> str | None:

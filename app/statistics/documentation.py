@@ -18,7 +18,7 @@ TYPES: Final[Mapping[Unit, Any]] = {
     Unit.MONEY: ["number", "null"],
     Unit.OPENINGS: ["number", "null"],
     Unit.RATIO: ["number", "null"],
-    Unit.GRADE: "string",
+    Unit.GRADE: ["string", "null"],
 }
 
 ROW: Final = {
@@ -159,5 +159,8 @@ def describe_measures(measures: Iterable[Measure]) -> str:
 
 
 STATISTICS_RESPONSES: Final = responses(
-    f"One row for each group. {describe_measures(MEASURES.values())}", ROW, META, MEASURES
+    f"One row for each group. {describe_measures(MEASURES.values())}",
+    ROW,
+    {**META, "nearest": None},
+    MEASURES,
 )

@@ -8,7 +8,7 @@ from anyio import to_thread
 from app.core.formats import THREAD_ROWS
 from app.core.versions import DataVersion
 from app.domain.vocabulary import SOURCE_KINDS, word_of
-from app.statistics.population import Population
+from app.statistics.population import Population, Release
 from app.statistics.queries import Answer, Totals
 from app.statistics.reading import Reading
 from app.statistics.statement import LEFT_OUT
@@ -33,8 +33,17 @@ def describe_answer(reading: Reading, answer: Answer) -> dict[str, Any]:
     described = describe_totals(
         totals, len(answer.rows), question.population, question.catalogue, reading.version
     )
+    if reading.release is not None:
+        return {**reading.describe(), **described, **describe_rounding(reading.release)}
     coverage = {**described["coverage"], "range_share": range_share(totals)}
     return {**reading.describe(), **described, "coverage": coverage}
+
+
+def describe_rounding(release: Release) -> dict[str, Any]:
+    """How figures of a release are meant: computed exactly, then rounded; nothing is said of what
+    entered none, since that would count confidential records."""
+    steps = {name: release.policy.get(f"{name}_step") for name in ("count", "money")}
+    return {"max_relative_error": None, "rounded_to": steps, "coverage": {}}
 
 
 def range_share(totals: Totals) -> float | None:

@@ -5,7 +5,7 @@ every group: codes and names side by side. All are SQL; records are called `r`, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -16,6 +16,8 @@ from app.statistics.filters import check_words, split_codes
 MAX_DIMENSIONS: Final = 4
 NO_GROUPING: Final = "none"
 REGION_KINDS: Final = ("country", "subdivision", "metro")
+RELEASED_DIMENSIONS: Final = ("role", "region", "level", "source", "quarter", "year")
+"""What releases of confidential data are divided by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,13 @@ DIMENSIONS: Final[Mapping[str, Dimension]] = MappingProxyType(
 )
 
 
-def parse_grouping(group_by: str, region_kind: str | None) -> Grouping:
+def parse_grouping(group_by: str, region_kind: str | None, *, released: bool = False) -> Grouping:
     """The grouping asked for; `none` gives one row over everything.
 
+    Where the answer is from a release, regions are countries unless another kind is asked for.
     Raises UnknownValue naming the nearest dimension or kind, and Refused for empty, repeated and
-    more than 4 dimensions, and for `region_kind` without grouping by region (all 422).
+    more than 4 dimensions, for `region_kind` without grouping by region, and for what releases are
+    not divided by (all 422).
     """
     names = split_codes("group_by", group_by)
     if names == (NO_GROUPING,):
@@ -139,7 +143,28 @@ def parse_grouping(group_by: str, region_kind: str | None) -> Grouping:
                 code="invalid_grouping",
                 parameter="region_kind",
             )
-    return Grouping(tuple(DIMENSIONS[name] for name in names), region_kind)
+    grouping = Grouping(tuple(DIMENSIONS[name] for name in names), region_kind)
+    return released_grouping(grouping) if released else grouping
+
+
+def released_grouping(grouping: Grouping) -> Grouping:
+    """The grouping as releases have it: regions are countries unless another kind is asked for.
+
+    Raises Refused (422) for dimensions that releases are not divided by.
+    """
+    names = [dimension.name for dimension in grouping.dimensions]
+    wrong = [name for name in names if name not in RELEASED_DIMENSIONS]
+    if wrong or {"quarter", "year"} <= set(names):
+        asked = f"group_by={','.join(wrong)}" if wrong else "group_by of both quarter and year"
+        raise Refused(
+            f"{asked} is not in a release. Possible: {', '.join(RELEASED_DIMENSIONS)}, and quarter "
+            "or year, not both.",
+            code="not_in_release",
+            parameter="group_by",
+        )
+    if grouping.region_kind is None and "region" in names:
+        return replace(grouping, region_kind="country")
+    return grouping
 
 
 def key_sql(dimension: Dimension, grouping: Grouping, *, demand: bool = False) -> str:

@@ -127,7 +127,7 @@ _REGISTERED: Final = (
         "Quality",
         Unit.GRADE,
         "A to E: the relative error of the median below 5, 10, 15, 25 % or more.",
-        f"CASE {_GRADES} ELSE '{LOWEST_GRADE}' END",
+        f"CASE WHEN count = 0 THEN NULL {_GRADES} ELSE '{LOWEST_GRADE}' END",
         ("p50", *MEDIAN_INTERVAL),
         default=True,
     ),
@@ -164,6 +164,9 @@ MEASURES: Final[Mapping[str, Measure]] = MappingProxyType({m.name: m for m in _R
 DEFAULT_MEASURES: Final = tuple(measure for measure in _REGISTERED if measure.default)
 
 
+RELEASED_MEASURES: Final = tuple(measure for measure in _REGISTERED if measure.released)
+
+
 def get_measure(name: str, parameter: str = "measures") -> Measure:
     """The measure of that name. Raises UnknownValue (422) naming the nearest."""
     if name in MEASURES:
@@ -190,15 +193,32 @@ def unknown_measure(name: str, parameter: str, choices: Iterable[str], known: st
     )
 
 
-def parse_measures(text: str | None) -> tuple[Measure, ...]:
-    """The measures asked, in that order and each once; the default ones for None.
+def get_released_measure(name: str, parameter: str = "measures") -> Measure:
+    """The measure of that name. Raises UnknownValue, and Refused (both 422) for one that releases
+    do not carry."""
+    measure = get_measure(name, parameter)
+    if measure.name not in {known.name for known in RELEASED_MEASURES}:
+        carried = ", ".join(known.name for known in RELEASED_MEASURES)
+        raise Refused(
+            f"{parameter}: {measure.name} is not in a release. Possible: {carried}.",
+            code="not_in_release",
+            parameter=parameter,
+        )
+    return measure
 
-    Raises UnknownValue and, for more than 20 percentiles or an empty value, Refused (422).
+
+def parse_measures(text: str | None, *, released: bool = False) -> tuple[Measure, ...]:
+    """The measures asked, in that order and each once; for None the default ones, or (`released`)
+    those that releases carry.
+
+    Raises UnknownValue and, for more than 20 percentiles, an empty value, and a measure that the
+    answer cannot have, Refused (422).
     """
     if text is None:
-        return DEFAULT_MEASURES
+        return RELEASED_MEASURES if released else DEFAULT_MEASURES
     names = dict.fromkeys(split_codes("measures", text))
-    measures = tuple(get_measure(name) for name in names)
+    find = get_released_measure if released else get_measure
+    measures = tuple(find(name) for name in names)
     if len(percentiles_of(measures)) > MAX_PERCENTILES:
         raise Refused(
             f"At most {MAX_PERCENTILES} percentiles can be asked for at once.",

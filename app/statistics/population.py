@@ -1,17 +1,21 @@
-"""The one place that decides which records may be seen.
+"""The one place that decides which records may be seen, or which release of those that may not.
 
-Public sources only. Demo sources count only while no other public source holds a record, or where
-they are named. The decision is read from the database in the snapshot of the answer, not from the
-cached taxonomies, so that a source which has just become confidential is gone at once.
+Live: public sources only. Demo sources count only while no other public source holds a record, or
+where they are named. The decision is read from the database in the snapshot of the answer, not from
+the cached taxonomies, so that a source which has just become confidential is gone at once.
+Released: no records at all, but the newest release of all confidential sources together, or of a
+public source that was released.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from datetime import date, datetime
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, false, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import ConfidentialSource
+from app.core.errors import ConfidentialSource, Refused
 from app.domain.vocabulary import SOURCE_KINDS
 from app.statistics.filters import Filters, RecordTable, known_values
 from app.taxonomies.catalogue import Catalogue
@@ -79,3 +83,66 @@ async def decide_population(
 def with_default_pay_kind(filters: Filters) -> Filters:
     """The filters of a salary statistic: `pay_kind` is base and unspecified where not asked."""
     return filters if filters.pay_kind else replace(filters, pay_kind=DEFAULT_PAY_KINDS)
+
+
+NO_RECORDS: Final = Population((), frozenset())
+"""What a question about a release may see of the records themselves."""
+
+CONFIDENTIAL_SERIES: Final = 0
+"""The series of releases of all confidential sources together."""
+
+_NEWEST: Final = text(
+    "SELECT r.id, r.made_at, r.through, r.base_currency, r.source_ids, r.policy, s.code AS source"
+    " FROM releases r LEFT JOIN sources s ON s.id = coalesce(r.scope_id, nullif(r.series, 0))"
+    " WHERE r.series = :series ORDER BY r.number DESC LIMIT 1"
+)
+_IS_CONFIDENTIAL: Final = text("SELECT confidential FROM sources WHERE id = :id")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release that answers are read from.
+
+    `source` is the code of the source that it was made of alone, None for all confidential ones;
+    `through` the last day of its population; `source_ids` have figures of their own in it.
+    """
+
+    id: int
+    source: str | None
+    made_at: datetime
+    through: date
+    base_currency: str
+    source_ids: tuple[int, ...]
+    policy: Mapping[str, Any]
+
+    def describe(self) -> dict[str, Any]:
+        """For `meta.release`."""
+        names = ("id", "source", "made_at", "through", "base_currency")
+        return {**{name: getattr(self, name) for name in names}, "policy": dict(self.policy)}
+
+
+async def decide_release(session: AsyncSession, catalogue: Catalogue, filters: Filters) -> Release:
+    """The newest release of the source that is named, or of all confidential ones.
+
+    Raises UnknownValue for an unknown source, Refused for several and where there is no release
+    (all 422).
+    """
+    if len(filters.source) > 1:
+        raise Refused(
+            "population=released takes one source, or none for all confidential ones together.",
+            code="not_in_release",
+            parameter="source",
+        )
+    series = CONFIDENTIAL_SERIES
+    for code in filters.source:
+        source_id = catalogue.sources.get(code).id
+        if not await session.scalar(_IS_CONFIDENTIAL, {"id": source_id}):
+            series = source_id
+    row = (await session.execute(_NEWEST, {"series": series})).one_or_none()
+    if row is None:
+        raise Refused(
+            "There is no release of it yet; an administrator makes one with `payband release`.",
+            code="no_releases",
+            parameter="population",
+        )
+    return Release(**{**row._mapping, "source_ids": tuple(row.source_ids)})

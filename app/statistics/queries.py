@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from app.statistics.population import Population
+from app.statistics.population import Population, Release
 from app.statistics.reading import Reading
-from app.statistics.shape import Shape
+from app.statistics.released import build_released, released_shape
+from app.statistics.shape import Shape, check_groups
 from app.statistics.statement import TOTALS, build_statistics
 
 STATUS: Final = "status"
@@ -49,15 +50,34 @@ class Answer:
 
 
 async def find_statistics(reading: Reading, shape: Shape) -> Answer:
-    """The figures of a reading in a shape.
+    """The figures of a reading in a shape: of records, or of its release.
 
-    Raises UnknownValue (422) for codes that are not known.
+    Raises UnknownValue for codes that are not known, Refused for too many groups and for what a
+    release does not have (all 422).
     """
+    if reading.release is not None:
+        return await _find_released(reading, reading.release, shape)
     question = reading.question
     connection = await reading.session.connection()
     found = (await connection.exec_driver_sql(build_statistics(question, shape))).all()
     totals = read_totals(found[0][-len(TOTALS) :], question.population)
+    check_groups(totals.groups)
     return Answer((*shape.columns, STATUS), found if totals.groups else [], totals)
+
+
+async def _find_released(reading: Reading, release: Release, shape: Shape) -> Answer:
+    """The nodes of a release. Hidden and empty ones look alike: both are absent."""
+    shape = released_shape(shape)
+    connection = await reading.session.connection()
+    statement = build_released(reading.question, release, shape)
+    found = (await connection.exec_driver_sql(statement)).all()
+    groups, records = found[0].groups, found[0].records
+    check_groups(groups)
+    named = {reading.catalogue.sources.get(code).id for code in reading.filters.source}
+    # A source without figures of its own is not even named.
+    sources = tuple(id for id in release.source_ids if not named or id in named)
+    totals = Totals(groups, records, newest=release.through, source_ids=sources)
+    return Answer((*shape.columns, STATUS), found if groups else [], totals)
 
 
 def read_totals(columns: Sequence[Any], population: Population) -> Totals:

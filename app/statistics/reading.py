@@ -1,7 +1,8 @@
 """One snapshot of the database, and all that decides a question about pay in it.
 
-Every route about pay opens a reading; what it then asks goes through `queries.find_statistics`,
-or through a statement of its own over `statement.value_sql` and `statement.records_sql`.
+Every route about pay opens a reading; what it then asks goes through `queries.find_statistics`
+(records or a release), or, about records only, through a statement of its own over
+`statement.value_sql` and `statement.records_sql`.
 """
 
 from collections.abc import AsyncIterator
@@ -18,14 +19,25 @@ from app.statistics.adjustment import find_adjustment
 from app.statistics.basis import Basis, BasisParameters, parse_basis
 from app.statistics.exchange import Conversion, find_conversion
 from app.statistics.filters import Filters, parse_filters
-from app.statistics.population import decide_population, with_default_pay_kind
+from app.statistics.population import (
+    NO_RECORDS,
+    Release,
+    decide_population,
+    decide_release,
+    with_default_pay_kind,
+)
+from app.statistics.released import check_released
 from app.statistics.statement import Question
 from app.taxonomies.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A snapshot, and the question without its shape."""
+    """A snapshot, and the question without its shape.
+
+    `release` is where the figures of `population=released` come from; the question's own population
+    is empty then.
+    """
 
     session: AsyncSession
     version: DataVersion
@@ -33,6 +45,7 @@ class Reading:
     conversion: Conversion
     base_currency: str
     today: date
+    release: Release | None = None
 
     @property
     def catalogue(self) -> Catalogue:
@@ -47,8 +60,10 @@ class Reading:
     def describe(self) -> dict[str, Any]:
         """The part of `meta` about population and money."""
         conversion = self.conversion
+        released = {} if self.release is None else {"release": self.release.describe()}
         return {
             "population": self.question.basis.population,
+            **released,
             "currency": conversion.currency,
             "pay_period": conversion.pay_period,
             "exchange_rate": conversion.rate,
@@ -83,8 +98,14 @@ async def begin_reading(
     """A reading in a snapshot that is open already: for answers of several questions."""
     base, today = services.settings.base_currency, datetime.now(UTC).date()
     catalogue, version = await services.catalogue.current(session)
-    population = await decide_population(session, catalogue, filters)
-    conversion = await find_conversion(session, base, filters, basis, today)
+    release, until = None, today
+    if basis.is_released:
+        check_released(filters, basis)
+        release = await decide_release(session, catalogue, filters)
+        population, until = NO_RECORDS, release.through
+    else:
+        population = await decide_population(session, catalogue, filters)
+    conversion = await find_conversion(session, base, filters, basis, until)
     question = Question(
         catalogue,
         population,
@@ -94,4 +115,4 @@ async def begin_reading(
         factor=conversion.factor,
         adjustment=await find_adjustment(session, catalogue, basis, filters, today),
     )
-    return Reading(session, version, question, conversion, base, today)
+    return Reading(session, version, question, conversion, base, today, release)

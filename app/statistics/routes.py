@@ -8,8 +8,10 @@ from starlette.responses import Response
 from app.access.scopes import Scope, requires
 from app.core.formats import choose_format, render_table
 from app.dependencies import ServicesDep
+from app.statistics.coarser import find_nearest
 from app.statistics.documentation import STATISTICS_RESPONSES
 from app.statistics.envelope import describe_answer, rows_of
+from app.statistics.kinds import column_kinds
 from app.statistics.queries import find_statistics
 from app.statistics.reading import open_reading, parse_question
 from app.statistics.shape import StatisticsParameters, parse_shape
@@ -31,15 +33,18 @@ async def get_salary_statistics(
     Regions are as recorded, so rows are disjoint (`US` is 'in the US, not stated where');
     `region_kind` lifts them. A record counts in a window, month, quarter or year only if its date
     is known precisely enough; `meta.coverage` counts those that are left out. `sort` takes the
-    dimensions of `group_by` and any measure.
+    dimensions of `group_by` and any measure. Where the filters have no records, `meta.nearest`
+    names the nearest coarser question that has some; it is not answered in place of the one asked.
     """
     chosen = choose_format(parameters.format, request.headers.get("accept"))
     filters, basis = parse_question(parameters)
     shape = parse_shape(parameters)
     async with open_reading(services, filters, basis) as reading:
         answer = await find_statistics(reading, shape)
+        nearest = await find_nearest(reading, answer.totals.records, shape.grouping)
     query = {**filters.echo(), **basis.echo(), **shape.echo()}
-    meta = {"query": query, **describe_answer(reading, answer)}
+    meta = {"query": query, **describe_answer(reading, answer), "nearest": nearest}
+    kinds = column_kinds(answer.columns)
     return await render_table(
-        await rows_of(answer), meta, answer.columns, chosen, "salary-statistics"
+        await rows_of(answer), meta, answer.columns, chosen, "salary-statistics", kinds
     )

@@ -7,13 +7,21 @@ from typing import Any, Final
 from pydantic import BaseModel, Field
 
 from app.core.errors import Refused
-from app.statistics.basis import BasisParameters
+from app.statistics.basis import RELEASED, BasisParameters
 from app.statistics.filters import split_codes
 from app.statistics.grouping import DIMENSIONS, Grouping, parse_grouping
-from app.statistics.measures import Measure, get_measure, parse_measures
+from app.statistics.measures import (
+    Measure,
+    get_measure,
+    get_released_measure,
+    parse_measures,
+)
 
 DEFAULT_LIMIT: Final = 1_000
 MAX_LIMIT: Final = 10_000
+
+MAX_GROUPS: Final = 100_000
+"""Groups that an answer may have, shown or not: beyond it the question is refused."""
 
 
 class TableParameters(BaseModel):
@@ -94,14 +102,33 @@ class Shape:
 
 
 def parse_shape(parameters: StatisticsParameters) -> Shape:
-    """The shape, checked. Raises UnknownValue and Refused (422)."""
-    grouping = parse_grouping(parameters.group_by, parameters.region_kind)
+    """The shape, checked; of a release, with its own defaults.
+
+    Raises UnknownValue and Refused (422).
+    """
+    released = parameters.population == RELEASED
+    grouping = parse_grouping(parameters.group_by, parameters.region_kind, released=released)
     return Shape(
         grouping=grouping,
-        measures=parse_measures(parameters.measures),
-        sort=parse_sort(parameters.sort, grouping, get_measure),
+        measures=parse_measures(parameters.measures, released=released),
+        sort=parse_sort(
+            parameters.sort, grouping, get_released_measure if released else get_measure
+        ),
         limit=parameters.limit,
     )
+
+
+def check_groups(groups: int) -> None:
+    """Raise Refused (422) where an answer has more groups than it may, saying how to narrow it."""
+    if groups > MAX_GROUPS:
+        raise Refused(
+            f"The answer would have {groups:,} groups; at most {MAX_GROUPS:,} are allowed. Group "
+            "by fewer dimensions or coarser ones (quarter or year for month, region_kind=country "
+            "for regions), or narrow it with role, region, level or a shorter window.",
+            code="too_many_groups",
+            parameter="group_by",
+            groups=groups,
+        )
 
 
 def parse_sort(

@@ -43,7 +43,7 @@ from app.statistics.measures import (
     percentiles_sql,
 )
 from app.statistics.population import Population
-from app.statistics.shape import Shape, SortKey
+from app.statistics.shape import MAX_GROUPS, Shape, SortKey
 from app.tables import SalaryRecord
 from app.taxonomies.catalogue import Catalogue
 
@@ -52,6 +52,9 @@ LEFT_OUT: Final = ("rate_pending", "one_sided", "out_of_bounds", "precision", "n
 
 TOTALS: Final = ("groups", "records", "ranged", *LEFT_OUT, "newest", "sources")
 """The columns at the end of the first row of the answer."""
+
+FILLED: Final = "count > 0 OR no_index > 0"
+"""Which groups are part of an answer."""
 
 STATUS: Final = "CASE WHEN count > 0 THEN 'ok' ELSE 'no_index' END AS status"
 
@@ -244,7 +247,7 @@ def totals_sql() -> str:
     """One row of sums over all groups."""
     columns = [
         "1 AS place",
-        "count(*) FILTER (WHERE count > 0 OR no_index > 0) AS groups",
+        f"count(*) FILTER (WHERE {FILLED}) AS groups",
         "coalesce(sum(count), 0)::bigint AS records",
         *(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in ("ranged", *LEFT_OUT)),
         "max(newest) AS newest",
@@ -260,13 +263,14 @@ def page_sql(question: Question, shape: Shape) -> str:
     A group without amounts is shown only where they were there but for an index.
     """
     order = ordering_sql(shape.sort, shape.grouping)
-    shows = "g.count > 0 OR g.no_index > 0"
-    groups = named_sql(shape.grouping, shows)
+    # With more groups than are answered none is sorted: the totals say how many there are.
+    few = " ".join(("(SELECT count(*) FROM grouped WHERE", FILLED, f") <= {MAX_GROUPS}"))
+    groups = named_sql(shape.grouping, f"({FILLED}) AND {few}")
     cut = f"ORDER BY {order} LIMIT {shape.limit}"
     if not any(key.measure is not None and key.measure.needs_values for key in shape.sort):
         # Sums decide the order: what is not shown needs no percentiles.
         groups = " ".join(("SELECT * FROM", f"({groups}) AS g {cut}"))
-    measures = [f'{_shown(item, question)} AS "{item.name}"' for item in shape.measures]
+    measures = [f'{shown_sql(item, question)} AS "{item.name}"' for item in shape.measures]
     place = f"row_number() OVER (ORDER BY {order}) AS place"
     return "\n".join(
         (
@@ -277,7 +281,7 @@ def page_sql(question: Question, shape: Shape) -> str:
     )
 
 
-def _shown(measure: Measure, question: Question) -> str:
+def shown_sql(measure: Measure, question: Question) -> str:
     """Money in the currency and period asked, without the noise of binary fractions."""
     if measure.unit is not Unit.MONEY:
         return measure.sql

@@ -12,6 +12,7 @@ from app.tables.records import (
     SalaryIdentity,
     SalaryRecord,
 )
+from app.tables.releases import Release, ReleaseNode, ReleaseRegion, ReleaseVersion
 from app.tables.taxonomies import Industry, Level, Region, Role, Source, Title, TitleAlias
 from app.tables.versions import Epoch, RoleVersion
 
@@ -30,6 +31,10 @@ __all__ = [
     "Level",
     "PriceIndex",
     "Region",
+    "Release",
+    "ReleaseNode",
+    "ReleaseRegion",
+    "ReleaseVersion",
     "Role",
     "RoleVersion",
     "SalaryIdentity",

@@ -22,6 +22,7 @@ from app.guide.shape import SECTIONS
 from app.main import create_app
 from app.settings import Settings
 from tests.support.builders import add_sources
+from tests.support.releases import add_release, node
 
 Json = dict[str, Any]
 
@@ -70,6 +71,7 @@ async def filled(admin: httpx.AsyncClient, database: Any) -> httpx.AsyncClient:
         answer = await admin.post(f"/v1/{address}/records", json=rows)
         assert answer.status_code == 200, answer.text
         assert answer.json()["rejected"] == 0, answer.text
+    await add_release(database, node())
     return admin
 
 

@@ -24,6 +24,12 @@ def counts(answer: dict[str, Any], *names: str) -> dict[Any, int]:
     }
 
 
+def coverage(**counts: float | None) -> dict[str, float | None]:
+    """`meta.coverage` where nothing but `counts` was left out."""
+    left_out = ("rate_pending", "one_sided", "out_of_bounds", "precision", "no_index")
+    return {**dict.fromkeys(left_out, 0), **counts}
+
+
 async def test_regions_are_as_recorded_and_a_filter_takes_the_tree(
     ask: Ask, database: Database
 ) -> None:
@@ -187,10 +193,11 @@ async def test_bounds_of_ranges_and_what_is_left_out(ask: Ask, database: Databas
     for bound in ("low", "mid", "high"):
         answer = await ask(bound=bound, to="2025-06", group_by="none", measures="count,mean")
         figures[bound] = answer["data"][0]["mean"], answer["meta"]["coverage"]
+    # Of two records with a lower bound one is a range: 0.5; in the middle only the range is left.
     assert figures == {
-        "low": (75_000, {"rate_pending": 2, "one_sided": 1, "out_of_bounds": 0, "precision": 1}),
-        "mid": (90_000, {"rate_pending": 2, "one_sided": 2, "out_of_bounds": 0, "precision": 1}),
-        "high": (150_000, {"rate_pending": 2, "one_sided": 1, "out_of_bounds": 0, "precision": 1}),
+        "low": (75_000, coverage(rate_pending=2, one_sided=1, precision=1, range_share=0.5)),
+        "mid": (90_000, coverage(rate_pending=2, one_sided=2, precision=1, range_share=1.0)),
+        "high": (150_000, coverage(rate_pending=2, one_sided=1, precision=1, range_share=0.5)),
     }
 
 
@@ -198,7 +205,7 @@ async def test_coverage_is_told_where_no_group_is_left(ask: Ask, database: Datab
     await add_records(database, salary(on="2025"))
     answer = await ask(group_by="month")
     assert answer["data"] == []
-    assert answer["meta"]["coverage"]["precision"] == 1
+    assert answer["meta"]["coverage"] == coverage(precision=1, range_share=None)
     assert answer["meta"]["data_as_of"] is None
     assert answer["meta"]["sources"] == []
 
@@ -222,8 +229,8 @@ async def test_native_amounts_are_unconverted(ask: Ask, database: Database) -> N
     yearly = [60_004.8, 53_040, 50_000, 52e12]
     row = answer["data"][0]
     assert row["count"] == 4
-    assert row["mean"] == pytest.approx(sum(round(amount) for amount in yearly) / 4)
-    assert row["p50"] == pytest.approx((60_005 + 53_040) / 2)
+    assert row["mean"] == pytest.approx(sum(yearly) / 4)
+    assert row["p50"] == pytest.approx((60_004.8 + 53_040) / 2)
     assert answer["meta"]["unconverted"] is True
     assert answer["meta"]["exchange_rate"] is None
     assert answer["meta"]["coverage"]["rate_pending"] == 0
@@ -324,6 +331,7 @@ async def test_meta_tells_what_was_asked_and_what_was_used(ask: Ask, database: D
                 name for name in answer["data"][0] if not name.startswith(("re", "l", "s"))
             ],
             "bound": "mid",
+            "adjust": [],
             "exact": False,
             "sort": ["region", "level"],
             "limit": 1000,
@@ -334,11 +342,12 @@ async def test_meta_tells_what_was_asked_and_what_was_used(ask: Ask, database: D
         "exchange_rate": None,
         "exchange_rate_on": None,
         "unconverted": False,
+        "adjust": [],
         "method": "exact",
         "max_relative_error": 0,
         "groups": 1,
         "records": 2,
-        "coverage": {"rate_pending": 0, "one_sided": 0, "out_of_bounds": 0, "precision": 0},
+        "coverage": coverage(range_share=0.0),
         "truncated": False,
         "data_as_of": "2025-06-15",
         "sources": [
@@ -351,6 +360,7 @@ async def test_meta_tells_what_was_asked_and_what_was_used(ask: Ask, database: D
             }
         ],
         "demo": False,
+        "nearest": None,
     }
     assert (await ask())["meta"]["query"]["window"] == "all time"
 
@@ -410,9 +420,11 @@ REFUSED = [
     ({"measures": "n"}, "unknown_measure", "Nearest: count."),
     ({"measures": "std"}, "unknown_measure", "Nearest: stddev."),
     ({"exclude_region": "XX"}, "unknown_region", "exclude_region 'XX'"),
-    ({"adjust": "cpi:2024-01"}, "unknown_parameter", "adjustments (price parity"),
+    ({"adjust": "cpi:2024-01"}, "no_index_table", "payband rates import FILE --kind cpi"),
     ({"measures": "p100"}, "unknown_measure", "p1"),
+    ({"measures": "p0"}, "unknown_measure", "p1"),
     ({"measures": "p0.5"}, "unknown_measure", ""),
+    ({"measures": "p99.5"}, "unknown_measure", ""),
     ({"measures": ",".join(f"p{i}" for i in range(1, 22))}, "too_many_values", "20"),
     ({"sort": "-median"}, "unknown_measure", "Nearest: p50."),
     ({"sort": "month"}, "invalid_sort", "group_by"),
@@ -426,7 +438,13 @@ REFUSED = [
     ({"limit": "10001"}, "invalid_value", "10000"),
     ({"from": "2025-13"}, "invalid_window", "month 13"),
     ({"from": "2025-03", "to": "2025-02"}, "invalid_window", "after"),
+    ({"from": "0001"}, "invalid_window", "1900 to 2199"),
+    ({"from": "0001-01-01", "to": "9999-12-31"}, "invalid_window", "1900 to 2199"),
+    ({"to": "2200-01"}, "invalid_window", "1900 to 2199"),
     ({"last": "12"}, "invalid_window", "12m"),
+    ({"last": "0m"}, "invalid_window", "12m"),
+    ({"last": "99999m"}, "invalid_window", "at most 1200 months"),
+    ({"last": "101y"}, "invalid_window", "at most 1200 months"),
     ({"last": "12m", "from": "2025-01"}, "invalid_window", "one or the other"),
     ({"levl": "senior"}, "unknown_parameter", "level"),
     *(
@@ -443,6 +461,34 @@ async def test_what_cannot_be_answered_says_why(refuse: Ask) -> None:
     for parameters, code, said in REFUSED:
         problem = await refuse(**parameters)
         assert (problem["code"], said in problem["detail"]) == (code, True), (parameters, problem)
+
+
+MANY_GROUPS = text("""
+    INSERT INTO salary_records SELECT filled.*
+    FROM salary_records AS one, (SELECT id FROM regions ORDER BY id LIMIT 112) AS regions,
+        generate_series(0, 899) AS months,
+        date('1950-01-01'::date + months * interval '1 month') AS day,
+        jsonb_populate_record(one, jsonb_build_object(
+            'record_id', 10000000 + 1000 * regions.id + months, 'region_id', regions.id,
+            'observed_on', day, 'observed_until', day)) AS filled
+""")
+
+
+async def test_more_groups_than_the_hard_limit_are_refused_with_their_number(
+    ask: Ask, refuse: Ask, database: Database
+) -> None:
+    await add_records(database, salary(on="1949-12-31"))
+    async with database.write() as session:
+        await session.execute(MANY_GROUPS)
+    asked = {"group_by": "region,month", "limit": "5"}
+    for order in ({}, {"sort": "-p50"}, {"measures": "count", "sort": "-count"}):
+        problem = await refuse(from_="1950-01", **asked, **order)
+        assert (problem["code"], problem["groups"]) == ("too_many_groups", 112 * 900)
+        assert "100,800 groups; at most 100,000" in problem["detail"]
+        assert "region_kind=country" in problem["detail"]
+    narrower = {"from_": "1951-01"}, {"from_": "1950-01", "group_by": "region,year"}
+    groups = [(await ask(**{**asked, **more}))["meta"]["groups"] for more in narrower]
+    assert groups == [112 * 888, 112 * 75]
 
 
 WRITTEN = ["'; DROP TABLE roles; --", "\\", "$1", "%s", ":x", "senior' OR 'a'='a", "1); SELECT 1"]

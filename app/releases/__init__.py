@@ -1,0 +1,1 @@
+"""Releases: the published form of confidential records."""

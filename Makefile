@@ -30,7 +30,7 @@ run: $(VENV)/run.stamp ## set up and serve on http://127.0.0.1:8000 (PORT=8080 f
 	@exec $(BIN)/payband serve
 
 test: $(VENV)/dev.stamp ## run the test suite (ARGS="-k name" is passed on to pytest)
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/dev.stamp ## format, lint, types and the direction of imports, as CI runs them
 	@$(BIN)/ruff format --check --quiet $(CODE) || { echo "run: make format"; exit 1; }

@@ -40,6 +40,7 @@ STATISTICS_RESPONSES: Final = responses(
         "groups": 51,
         "records": 612,
         **_USED,
+        "nearest": None,
     },
     MEASURES,
 )
@@ -78,6 +79,7 @@ TREND_RESPONSES: Final = responses(
         "groups": 1,
         "records": 612,
         **_USED,
+        "nearest": None,
     },
     {**MEASURES, **DERIVED},
 )
@@ -101,6 +103,7 @@ SKILLS_RESPONSES: Final = responses(
         "records": 1200,
         **_USED,
         "coverage": {"precision": 0, "no_skills": 31},
+        "nearest": None,
     },
     MEASURES,
 )

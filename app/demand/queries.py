@@ -8,6 +8,7 @@ from app.demand.reading import DemandReading
 from app.demand.shape import DemandShape
 from app.demand.statement import TOTALS, build_demand
 from app.statistics.queries import Answer, Totals
+from app.statistics.shape import check_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,15 @@ class DemandAnswer(Answer):
 
 
 async def find_demand(reading: DemandReading, shape: DemandShape) -> DemandAnswer:
-    """The figures. Raises UnknownValue (422) for codes that are not known."""
+    """The figures.
+
+    Raises UnknownValue for codes that are not known, Refused for too many groups (422).
+    """
     connection = await reading.session.connection()
     found = (await connection.exec_driver_sql(build_demand(reading.question, shape))).all()
     columns = (*shape.grouping.columns, *(measure.name for measure in shape.measures), "status")
     totals, has_open = read_totals(found[0][-len(TOTALS) :])
+    check_groups(totals.groups)
     if not totals.groups:
         return DemandAnswer(columns, [], totals)
     return DemandAnswer(columns, found, totals, "open" if has_open else "new")

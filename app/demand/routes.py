@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from app.access.scopes import Scope, requires
 from app.core.formats import choose_format, render_table
+from app.demand.coarser import NAMES_SKILLS, find_nearest_demand
 from app.demand.documentation import SKILLS_RESPONSES, STATISTICS_RESPONSES, TREND_RESPONSES
 from app.demand.measures import MEASURES
 from app.demand.queries import find_demand
@@ -47,10 +48,12 @@ async def get_demand_statistics(
     measure, shape = parse_measure(parameters), parse_demand_shape(parameters)
     async with open_demand(services, filters, measure) as reading:
         answer = await find_demand(reading, shape)
+        nearest = await find_nearest_demand(reading, answer.totals.records, shape.grouping)
     meta = {
         "query": {**filters.echo(), "measure": measure, **shape.echo()},
         "share_of": answer.share_of,
         **reading.describe(answer.totals, len(answer.rows)),
+        "nearest": nearest,
     }
     kinds = column_kinds(answer.columns, MEASURES)
     return await render_table(
@@ -73,18 +76,21 @@ async def get_demand_trend(
     from the first period with data to the last; `status` is `empty` where nothing is known. A
     period that a source reported on without the group has no open positions (0), which is not
     empty. Changes are fractions of `meta.change_of`; those of the first periods look into the year
-    before the window. `meta.cut_periods` lists periods that the window covers in part.
+    before the window. `meta.cut_periods` lists periods that the window covers in part: they have no
+    index, and a change only against the same days a year before.
     """
     chosen = choose_format(parameters.format, request.headers.get("accept"))
     filters = parse_filters(parameters, _today())
     measure, shape = parse_measure(parameters), parse_trend_shape(parameters)
     async with open_demand(services, filters, measure) as reading:
         trend = await find_demand_trend(reading, shape)
+        nearest = await find_nearest_demand(reading, trend.totals.records, shape.periodic)
     query = {**filters.echo(), "measure": measure, **shape.echo()}
     meta = {
         "query": {**query, "change_of": trend.change_of, "base": trend.base.label},
         **reading.describe(trend.totals, len(trend.rows)),
         **trend.describe(),
+        "nearest": nearest,
     }
     kinds = column_kinds(shape.columns, {**MEASURES, **DERIVED})
     return await render_table(trend.rows, meta, shape.columns, chosen, "demand-trend", kinds)
@@ -111,10 +117,12 @@ async def get_demand_skills(
     measure, sort = parse_measure(parameters), parse_skills_sort(parameters.sort)
     async with open_demand(services, filters, measure) as reading:
         answer = await find_skills(reading, parameters.limit, sort)
+        nearest = await find_nearest_demand(reading, answer.totals.records, counted=NAMES_SKILLS)
     described = reading.describe(answer.totals, len(answer.rows))
     coverage = {**described["coverage"], "no_skills": answer.no_skills}
     asked = {"measure": measure, "sort": sort, "limit": parameters.limit}
-    meta = {"query": {**filters.echo(), **asked}, **described, "coverage": coverage}
+    query = {**filters.echo(), **asked}
+    meta = {"query": query, **described, "coverage": coverage, "nearest": nearest}
     return await render_table(answer.rows, meta, COLUMNS, chosen, "demand-skills", KINDS)
 
 

@@ -26,7 +26,7 @@ from app.domain.periods import (
 )
 from app.domain.windows import is_cut
 from app.statistics.queries import Totals
-from app.statistics.shape import MAX_GROUPS, check_groups
+from app.statistics.shape import MAX_GROUPS
 from app.statistics.trend_shape import check_periods, check_rows
 
 Row = dict[str, Any]
@@ -108,8 +108,8 @@ async def find_demand_trend(reading: DemandReading, shape: DemandTrendShape) -> 
     kept = panel.largest(shape.series) if numbers else []
     check_rows(len(kept), len(numbers))
     earlier = await _find_earlier(reading, shape) if kept else Panel()
-    base = _find_base(panel, numbers, shape, change_of)
-    parts = _Parts(shape, panel, earlier, numbers[0] if numbers else 0, change_of)
+    base = _find_base(panel, window, numbers, shape, change_of)
+    parts = _Parts(shape, panel, earlier, window, numbers[0] if numbers else 0, change_of)
     bases = {series: parts.mean(series, base.numbers) for series in kept}
     return DemandTrend(
         rows=[parts.row(series, number, bases[series]) for series in kept for number in numbers],
@@ -128,7 +128,6 @@ async def _find_panel(reading: DemandReading, shape: DemandTrendShape) -> tuple[
     """The groups with data, their totals, and what changes are of where nothing was asked."""
     asked = DemandShape(shape.periodic, shape.computed, limit=MAX_GROUPS, dense=True)
     answer = await find_demand(reading, asked)
-    check_groups(answer.totals.groups)
     names = tuple(shape.grouping.columns)
     # One series over everything is there without data too.
     groups: dict[Series, dict[int, Row]] = {} if names else {(): {}}
@@ -175,14 +174,17 @@ def _cut(window: Window, numbers: range, interval: str) -> list[Label]:
     ]
 
 
-def _find_base(panel: Panel, numbers: range, shape: DemandTrendShape, change_of: str) -> Base:
+def _find_base(
+    panel: Panel, window: Window, numbers: range, shape: DemandTrendShape, change_of: str
+) -> Base:
     """What is 100. Raises Refused (422) where it lies outside of the periods."""
     interval = shape.interval
     if shape.base is None:
         usable = (
             number
             for number in numbers
-            if any(panel.figure(series, number, change_of) for series in panel.groups)
+            if not is_cut(window, number, interval)
+            and any(panel.figure(series, number, change_of) for series in panel.groups)
         )
         first = next(usable, None)
         return Base() if first is None else Base([first], period_label(first, interval))
@@ -205,11 +207,16 @@ def base_label(base: Interval) -> Label:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What the rows of a trend are made of; `earlier` holds what lies before the period `start`."""
+    """What the rows of a trend are made of; `earlier` holds what lies before the period `start`.
+
+    Some days of a period say nothing of another, whole one: a period that the window covers in
+    part has no index and is in no base, and changes are of whole periods or of the same days.
+    """
 
     shape: DemandTrendShape
     panel: Panel
     earlier: Panel
+    window: Window
     start: int
     change_of: str
 
@@ -218,21 +225,41 @@ class _Parts:
         interval = self.shape.interval
         found = self.panel.groups[series].get(number)
         now = self._figure(series, number)
+        whole = None if self._is_cut(number) else now
         return {
             **dict(zip(self.panel.names, series, strict=True)),
             interval: period_label(number, interval),
             **{measure.name: _shown(measure.name, found) for measure in self.shape.measures},
-            "change_previous": change(now, self._figure(series, number - 1)),
-            "change_year": change(now, self._figure(series, number - periods_per_year(interval))),
-            "index": None if now is None or not base else round(100 * now / base, DECIMALS),
+            "change_previous": self._change(series, number, 1),
+            "change_year": self._change(series, number, periods_per_year(interval)),
+            "index": None if whole is None or not base else round(100 * whole / base, DECIMALS),
             "status": "empty" if found is None else "ok",
         }
 
     def mean(self, series: Series, numbers: Sequence[int]) -> float | None:
-        """The mean of a series over the periods among `numbers` that have a figure."""
-        found = [self.panel.figure(series, number, self.change_of) for number in numbers]
+        """The mean of a series over the whole periods among `numbers` that have a figure."""
+        whole = [number for number in numbers if not self._is_cut(number)]
+        found = [self.panel.figure(series, number, self.change_of) for number in whole]
         known = [value for value in found if value is not None]
         return sum(known) / len(known) if known else None
+
+    def _change(self, series: Series, number: int, back: int) -> float | None:
+        """The change since `back` periods before; None where other days would be compared."""
+        before = number - back
+        if not self._are_alike(number, before):
+            return None
+        return change(self._figure(series, number), self._figure(series, before))
+
+    def _are_alike(self, number: int, before: int) -> bool:
+        """Whether both periods are whole, or hold the same days of two years."""
+        interval = self.shape.interval
+        if number == self.start == before + periods_per_year(interval):
+            # What is looked back at begins a year before the window: within a period as it does.
+            return not is_cut(Window(None, self.window.last), number, interval)
+        return not (self._is_cut(number) or self._is_cut(before))
+
+    def _is_cut(self, number: int) -> bool:
+        return is_cut(self.window, number, self.shape.interval)
 
     def _figure(self, series: Series, number: int) -> float | None:
         panel = self.panel if number >= self.start else self.earlier

@@ -26,7 +26,7 @@ INDEX: Final = Measure(
     "Index",
     Unit.RATIO,
     "100 x change_of of this period / that of the base (`meta.index`); null where that is 0 or "
-    "missing.",
+    "missing, and in `meta.cut_periods`.",
     "",
 )
 DERIVED: Final[Mapping[str, Measure]] = MappingProxyType({**CHANGES, INDEX.name: INDEX})
@@ -63,7 +63,7 @@ class DemandTrendParameters(MeasureParameters):
         default=None,
         description="The period that is 100 in `index`: a month, quarter or year (2021-01, "
         "2021-Q1, 2021) of the answer, not finer than the interval; of a coarser one, the mean. "
-        "Default: the first period with openings.",
+        "Default: the first whole period with openings.",
         examples=["2021"],
     )
     series: int = Field(
@@ -79,7 +79,7 @@ class DemandTrendParameters(MeasureParameters):
 class DemandTrendShape:
     """The shape of a demand trend, checked. `grouping` is of the series, without the periods.
 
-    `base` None is the first period with openings, `change_of` None what there is.
+    `base` None is the first whole period with openings, `change_of` None what there is.
     """
 
     grouping: Grouping

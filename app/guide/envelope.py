@@ -5,16 +5,21 @@ from typing import Any
 
 from app.demand.reading import not_of_demand
 from app.guide.ground import EMPTY, OK, Ground, Row, Table
+from app.market.queries import ABSENT
 from app.statistics.envelope import describe_rounding, describe_sources
 
 PUBLISHED_SECTIONS = frozenset({"benchmarks"})
 """Sections that say nothing of the records."""
 
+PAID_SECTIONS = frozenset({"overall", "bands", "regions", "work_modes", "trend"})
+"""Sections for which `meta.nearest` is looked for: it counts records of pay."""
+
 
 def describe_guide(ground: Ground, tables: Mapping[str, Table]) -> Row:
     """The query as used, population and money, and what the sections were made of.
 
-    `status` is empty where no section that is made of records has any.
+    `status` is empty where no section that is made of records has any; of a release, whose hidden
+    and empty nodes look alike, it is absent.
     """
     reading, beside = ground.reading, ground.beside
     query = {**reading.filters.echo(), **reading.question.basis.echo(), **ground.shape.echo()}
@@ -28,7 +33,7 @@ def describe_guide(ground: Ground, tables: Mapping[str, Table]) -> Row:
         precision |= describe_rounding(reading.release)
     return {
         "query": query,
-        "status": OK if OK in statuses else EMPTY,
+        "status": next((word for word in (OK, ABSENT) if word in statuses), EMPTY),
         **reading.describe(),
         **precision,
         "demand": {

@@ -13,12 +13,15 @@ from app.core.pagination import PageRequest
 from app.core.rows import Kind
 from app.demand.reading import DemandReading, demand_beside
 from app.dependencies import Services
+from app.domain.dates import ALL_TIME
 from app.domain.folding import fold
 from app.domain.nearest import nearest
 from app.domain.vocabulary import UNSPECIFIED
 from app.guide.shape import GuideShape
+from app.market.queries import ABSENT
 from app.statistics.basis import Basis
 from app.statistics.filters import Filters
+from app.statistics.population import DEFAULT_PAY_KINDS
 from app.statistics.reading import Reading, begin_reading
 from app.tables import Role
 from app.taxonomies.catalogue import Catalogue, RoleEntry
@@ -28,6 +31,8 @@ Row = dict[str, Any]
 OK: Final = "ok"
 EMPTY: Final = "empty"
 NOT_IN_RELEASE: Final = "not_in_release"
+HELD: Final = ("count", "demand_records")
+"""Columns that say how many records a row was made of; rows without any are of records."""
 MOST_PUBLISHED: Final = 1_000
 """Published figures that are looked at: those about the role itself come first."""
 
@@ -36,7 +41,8 @@ MOST_PUBLISHED: Final = 1_000
 class Table:
     """One section: at most `limit` rows of `total`, and what it was made of.
 
-    `about` is what `meta` says of it beside; `source_ids` are whose records are in it.
+    `about` is what `meta` says of it beside; `source_ids` are whose records are in it; `without`
+    is its status where no row holds more than what was published.
     """
 
     columns: tuple[str, ...]
@@ -46,6 +52,7 @@ class Table:
     about: Mapping[str, Any] = field(default_factory=dict)
     source_ids: tuple[int, ...] = ()
     status: str | None = None
+    without: str = EMPTY
 
     def describe(self) -> Row:
         """For `meta.sections`."""
@@ -57,8 +64,13 @@ class Table:
         }
 
     def _status(self) -> str:
-        """Empty where no row holds more than what was published."""
-        return OK if any(row.get("status", OK) == OK for row in self.rows) else EMPTY
+        return OK if any(map(_holds_data, self.rows)) else self.without
+
+
+def _holds_data(row: Row) -> bool:
+    """Whether a row holds more than what was published."""
+    stated = [row[name] for name in HELD if name in row]
+    return any(stated) if stated else True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,17 @@ class Ground:
     beside: DemandReading
     facts: Mapping[str, Any]
     benchmarks: Sequence[Row] = field(repr=False)
+
+    @property
+    def without_pay(self) -> str:
+        """The status of what has no pay: a release does not tell hidden from empty."""
+        return EMPTY if self.reading.release is None else ABSENT
+
+    @property
+    def is_of_whole_role(self) -> bool:
+        """Whether nothing but role, region and window narrows the question."""
+        filters = replace(self.reading.filters, role=(), region=(), window=ALL_TIME, last=None)
+        return filters in (Filters(), Filters(pay_kind=DEFAULT_PAY_KINDS))
 
     def published_words(self, fact: str) -> frozenset[str]:
         """The words of a published list, folded; empty where none was published."""

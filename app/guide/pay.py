@@ -8,7 +8,7 @@ from app.domain.distributions import MIN_INTERVAL_COUNT
 from app.domain.periods import number_of_label
 from app.domain.vocabulary import UNSPECIFIED
 from app.domain.windows import is_cut
-from app.guide.ground import EMPTY, NOT_IN_RELEASE, Ground, Row, Table
+from app.guide.ground import NOT_IN_RELEASE, Ground, Row, Table
 from app.market.queries import find_market
 from app.market.shape import MARKET, MarketShape, market_measures
 from app.statistics.bands import FIGURES, find_bands
@@ -56,6 +56,12 @@ def about(ground: Ground, answer: Answer) -> Row:
     return {"records": totals.records, "coverage": coverage, "data_as_of": totals.newest}
 
 
+def nothing(ground: Ground) -> Row:
+    """Count and status of a row without pay."""
+    count = 0 if ground.reading.release is None else None
+    return {"count": count, "status": ground.without_pay}
+
+
 def figures_of(ground: Ground, *names: str) -> tuple[Measure, ...]:
     """The measures of these names that the population has."""
     released = ground.reading.release is not None
@@ -63,19 +69,20 @@ def figures_of(ground: Ground, *names: str) -> tuple[Measure, ...]:
 
 
 async def find_level_bands(ground: Ground) -> Table:
-    """A band for each level that has records or a published one, by rank."""
+    """A band for each level asked that has records or a published one, by rank."""
     bands = await find_bands(ground.reading, ground.shape.bands)
     published = ground.published_bands()
     live = {row["level"]: row for row in bands.rows}
     levels = ground.reading.catalogue.levels
-    codes = {*live, *(code for code in published if code != UNSPECIFIED)}
+    asked = ground.reading.filters.level or tuple(published)
+    codes = {*live, *(code for code in published if code != UNSPECIFIED and code in asked)}
     # Records that state no level come last, as everywhere.
     codes_by_rank = sorted(codes, key=lambda code: (code == UNSPECIFIED, levels.get(code).rank))
     rows = []
     for code in codes_by_rank:
         level = levels.get(code)
         head = {"level": code, "level_name": level.name, "level_rank": level.rank}
-        found = live.get(code, {**dict.fromkeys(bands.columns), "count": 0, "status": EMPTY})
+        found = live.get(code) or {**dict.fromkeys(bands.columns), **nothing(ground)}
         rows.append({**found, **head, **_published(published.get(code))})
     columns = (*(name for name in bands.columns if name != "status"), *PUBLISHED, "status")
     return Table(
@@ -85,6 +92,7 @@ async def find_level_bands(ground: Ground) -> Table:
         len(rows),
         about(ground, bands.answer),
         bands.answer.totals.source_ids,
+        without=ground.without_pay,
     )
 
 
@@ -100,9 +108,11 @@ async def find_overall(ground: Ground) -> Table:
     published = ground.published_bands()
     figures = (*(measure.name for measure in measures), *BAND, "open_ended")
     columns = (*figures, *PUBLISHED, "status")
-    found = _rows(answer) or [{"count": 0, "status": EMPTY}]
+    found = _rows(answer) or [nothing(ground)]
     ends = overall_ends(bands.rows, set(published) - {UNSPECIFIED})
-    row = {**found[0], **ends, **_published(published.get(UNSPECIFIED))}
+    # What was published of all is no measure of a part.
+    overall = published.get(UNSPECIFIED) if ground.is_of_whole_role else None
+    row = {**found[0], **ends, **_published(overall)}
     rows = [{name: row.get(name) for name in columns}] if answer.rows or published else []
     return Table(
         columns,
@@ -111,6 +121,7 @@ async def find_overall(ground: Ground) -> Table:
         len(rows),
         about(ground, answer),
         answer.totals.source_ids,
+        without=ground.without_pay,
     )
 
 
@@ -182,7 +193,15 @@ def _marked(
     columns = (*(item for item in answer.columns if item != "status"), *more, "published", "status")
     marked = [{**row, "published": row[name].casefold() in words} for row in rows]
     shown = marked[: ground.shape.limit]
-    return Table(columns, _kinds(columns), shown, len(rows), made_of, answer.totals.source_ids)
+    return Table(
+        columns,
+        _kinds(columns),
+        shown,
+        len(rows),
+        made_of,
+        answer.totals.source_ids,
+        without=ground.without_pay,
+    )
 
 
 def _kinds(columns: Sequence[str]) -> dict[str, Kind]:
@@ -213,4 +232,5 @@ async def find_years(ground: Ground) -> Table:
             "demand_records": market.demand.totals.records,
         },
         tuple(sorted(ids)),
+        without=ground.without_pay,
     )

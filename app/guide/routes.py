@@ -12,8 +12,8 @@ from app.core.errors import Refused
 from app.core.formats import FORMATS, Format, choose_format, render_table
 from app.dependencies import ServicesDep
 from app.guide.documentation import GUIDE_RESPONSES
-from app.guide.envelope import describe_guide
-from app.guide.ground import Ground, Table, find_ground
+from app.guide.envelope import PAID_SECTIONS, describe_guide
+from app.guide.ground import EMPTY, Ground, Table, find_ground
 from app.guide.sections import REGISTRY
 from app.guide.shape import GuideParameters, parse_guide_shape, with_usual_window
 from app.statistics.coarser import find_nearest
@@ -53,7 +53,8 @@ async def get_role_guide(
         ground = await find_ground(services, session, role, (filters, basis), shape)
         tables = {name: await REGISTRY[name].find(ground) for name in shape.sections}
         meta = describe_guide(ground, tables)
-        nearest = await find_nearest(ground.reading) if meta["status"] == "empty" else None
+        offers = meta["status"] == EMPTY and not PAID_SECTIONS.isdisjoint(tables)
+        nearest = await find_nearest(ground.reading) if offers else None
     meta["nearest"] = nearest
     if shape.section is None:
         return _document(ground, tables, {**meta, "sections": _described(tables)})

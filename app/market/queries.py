@@ -30,6 +30,8 @@ Key = tuple[Any, ...]
 
 NO_PAY: Final = "no_pay"
 NO_DEMAND: Final = "no_demand"
+ABSENT: Final = "absent"
+"""Pay that a release does not show: hidden or empty, it is not said which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,8 @@ async def find_market(reading: Reading, shape: MarketShape) -> Market:
     beside = await demand_beside(reading)
     figures = (*DEMAND, DEMAND_MEASURES["share"], DEMAND_MEASURES["count"])
     demand = await find_demand(beside, DemandShape(grouping, figures, limit=MAX_GROUPS))
-    check_groups(demand.totals.groups)
-    parts = _Parts(shape, _by_key(pay, grouping), _by_key(demand, grouping), earlier)
+    released = reading.release is not None
+    parts = _Parts(shape, _by_key(pay, grouping), _by_key(demand, grouping), earlier, released)
     check_groups(len(parts.keys()))
     if len(parts.keys()) > THREAD_ROWS:
         rows = await to_thread.run_sync(parts.rows)
@@ -140,6 +142,7 @@ class _Parts:
     pay: Mapping[Key, Row]
     demand: Mapping[Key, Row]
     earlier: Mapping[Key, Row]
+    released: bool
 
     def keys(self) -> set[Key]:
         """The groups on either side."""
@@ -155,7 +158,7 @@ class _Parts:
         pay, demand = self.pay.get(key), self.demand.get(key)
         head = pay or demand or {}
         figures = {measure.name: (pay or {}).get(measure.name) for measure in self.shape.pay}
-        if pay is None:
+        if pay is None and not self.released:
             figures["count"] = 0
         before = self.earlier.get(key, {}).get("p50")
         openings = {measure.name: (demand or {}).get(measure.name) for measure in DEMAND}
@@ -166,14 +169,13 @@ class _Parts:
             **openings,
             "demand_share": (demand or {}).get("share"),
             "demand_records": 0 if demand is None else demand["count"],
-            "status": _status(pay, demand),
+            "status": self._status(pay, demand),
         }
 
-
-def _status(pay: Row | None, demand: Row | None) -> str:
-    """What a row lacks; a status of the pay's own (`no_index`) counts more."""
-    if pay is None:
-        return NO_PAY
-    if pay["status"] != "ok":
-        return str(pay["status"])
-    return "ok" if demand is not None else NO_DEMAND
+    def _status(self, pay: Row | None, demand: Row | None) -> str:
+        """What a row lacks; a status of the pay's own (`no_index`) counts more."""
+        if pay is None:
+            return ABSENT if self.released else NO_PAY
+        if pay["status"] != "ok":
+            return str(pay["status"])
+        return "ok" if demand is not None else NO_DEMAND

@@ -32,7 +32,8 @@ async def get_market(
     A group that has only one of them is there too: `status` is `no_pay` or `no_demand`. Filters on
     what demand records do not state (employment_type, work_mode, pay_kind, paid_in) apply to pay
     alone; `meta.demand` says which, and what demand was asked. With `population=released` pay is
-    of the release, and public demand stands beside it. `change_year` compares with the same window
+    of the release, and public demand stands beside it; pay that it does not show, hidden or empty,
+    is `absent`. `change_year` compares with the same window
     a year before, or, grouped by month, quarter or year, with the same period a year before, at
     the same exchange rate. `meta.nearest` is about pay.
     """

@@ -13,7 +13,7 @@ from app.releases.substitution import known_atoms
 from app.releases.universe import Flags, Ids, Ints
 
 # How much larger the nodes may be, with every round, that are withdrawn for a finding.
-GROWTH = 3
+GROWTH = 6
 
 
 class Audit:
@@ -43,7 +43,7 @@ class Audit:
             published = np.zeros(universe.nodes, dtype=bool)
             published[nodes[bases == base]] = True
             difference = universe.alive(base) ^ universe.alive(decision.now)
-            facts = node_facts(universe, difference, published)
+            facts = node_facts(universe, difference, published, changes=True)
             small |= published & ~is_safe(facts, decision.policy)
         return small
 
@@ -54,12 +54,14 @@ class Audit:
         facts = group_facts(universe.rows, system.atom_of, system.atoms)
         failing = ~is_safe(facts, decision.policy)
         vectors = kernel.kernel_vectors(system, attempt) if kernel.is_solvable(system) else []
-        if vectors and all(vector.error.max() <= kernel.EXACT for vector in vectors):
+        if vectors and all(vector.error.max(initial=0) <= kernel.EXACT for vector in vectors):
             nodes, found = self._by_algebra(system, vectors, failing, attempt)
         else:
             nodes, found = self._by_substitution(system, failing, attempt)
         self.suspects = nodes
-        chosen = self._remedy(np.flatnonzero(nodes), _cells(system, found), attempt)
+        # Where a round is cheap, the first one takes as little as it can.
+        step = attempt - int(kernel.is_solvable(system))
+        chosen = self._remedy(np.flatnonzero(nodes), _cells(system, found), step)
         decision.withdraw(chosen, Why.AUDIT)
         return len(chosen)
 
@@ -87,24 +89,23 @@ class Audit:
         nodes = self.suspects & self._nodes(system, vector, attempt)
         return nodes, [(int(atom),) for atom in np.flatnonzero(known & failing)]
 
-    def _remedy(self, nodes: Ints, cells: Ints, attempt: int) -> Ints:
+    def _remedy(self, nodes: Ints, cells: Ints, step: int) -> Ints:
         """Fresh nodes to withdraw so that these nodes, and the groups with these cells, are
-        determined no more: first the cheapest one for each; then larger and larger ones that hold
-        them, so that the nodes that most people ask for go last."""
+        determined no more: the cheapest beside them and above them; and larger and larger ones
+        that hold them, so that the nodes that most people ask for go last."""
         held = np.concatenate([self.decision.universe.sample[nodes].astype(np.int64), cells])
-        if attempt == 1:
-            chosen = np.concatenate([self.nearest(nodes), self._above(cells)])
-        else:
-            limit = self.decision.policy.min_records * GROWTH**attempt
-            above = [self._above(held), self._all_above(held, limit)]
-            chosen = np.concatenate([*above, *self.beside(nodes)])
+        records = self.decision.facts.records
+        largest = self.decision.policy.min_records * GROWTH**step
+        limit = min(largest, int(records.max(initial=0)) // 4)
+        above = [self._above(held), self._all_above(held, limit)]
+        chosen = np.concatenate([*above, *self.beside(nodes)])
         return np.unique(chosen[chosen >= 0])
 
     def _all_above(self, cells: Ints, limit: int) -> Ints:
         """The fresh nodes of at most `limit` records that hold one of the cells."""
         decision = self.decision
-        above = np.unique(np.stack([node_of[cells] for node_of in decision.universe.node_of]))
-        above = above[above >= 0].astype(np.int64)
+        holders = np.stack([node_of[cells] for node_of in decision.universe.node_of])
+        above = np.unique(holders[holders >= 0]).astype(np.int64)
         chosen: Ints = above[decision.fresh[above] & (decision.facts.records[above] <= limit)]
         return chosen
 

@@ -123,15 +123,19 @@ def protect(decision: Decision) -> None:
     """Withdraw nodes until the lines and both audits find nothing; each round withdraws some."""
     close_lines(decision)
     audit = Audit(decision)
-    for attempt in count(1):
-        _loosen(audit)
-        if not audit.withdraw_determined(attempt):
-            return
-        close_lines(decision)
+    attempts = count(1)
+    _loosen(audit)
+    changed = True
+    while changed:
+        while audit.withdraw_determined(next(attempts)):
+            close_lines(decision)
+        changed = _loosen(audit) > 0
 
 
-def _loosen(audit: Audit) -> None:
-    """Withdraw nodes beside those that the bounds pin, twice as many in each attempt."""
+def _loosen(audit: Audit) -> int:
+    """Withdraw nodes beside those that the bounds pin, twice as many in each attempt; returns how
+    many."""
+    total = 0
     for attempt in count():
         pinned = np.flatnonzero(pinned_nodes(audit.decision))
         withdrawn = 0
@@ -141,8 +145,10 @@ def _loosen(audit: Audit) -> None:
             audit.decision.withdraw(chosen[chosen >= 0], Why.BOUNDS)
             withdrawn += int((chosen >= 0).sum())
         if not withdrawn:
-            return
+            return total
+        total += withdrawn
         close_lines(audit.decision)
+    return total
 
 
 def _published(decision: Decision, means: Floats, percentiles: Floats) -> Floats:

@@ -7,14 +7,18 @@ from app.domain.disclosure import Facts
 from app.releases.universe import Flags, Ids, Ints, Rows, Universe
 
 
-def group_facts(rows: Rows, group: Ids, groups: int) -> Facts:
+def group_facts(rows: Rows, group: Ids, groups: int, *, changes: bool = False) -> Facts:
     """Facts of groups of cells. `group`: per cell, 0 to groups - 1, or -1 for none.
 
     A record with several versions in a group counts once; with versions of two employers it counts
-    for each of them. O(rows log rows).
+    for each of them. Where the groups are `changes`, what is in one of two populations only, a
+    record that is in both with the same amount counts for nothing: it did not change a figure.
+    O(rows log rows).
     """
     member = group[rows.cell]
     chosen = np.flatnonzero(member >= 0)
+    if changes:
+        chosen = _changed(rows, member, chosen)
     member = member[chosen]
     records = np.bincount(member, minlength=groups)
     employer = rows.employer[chosen]
@@ -41,6 +45,20 @@ def _employers(member: Ids, employer: Ids, groups: int) -> tuple[Ints, Ints]:
     return np.bincount(owner, minlength=groups), largest
 
 
+def _changed(rows: Rows, member: Ids, chosen: Ints) -> Ints:
+    """The rows without those that have an equal amount on the other side of the same group."""
+    twins = np.flatnonzero(rows.twin[chosen])
+    columns = (member[chosen[twins]], rows.record[chosen[twins]], rows.amount[chosen[twins]])
+    order = np.lexsort(columns)
+    same = np.ones(max(len(order) - 1, 0), dtype=bool)
+    for column in columns:
+        same &= np.diff(column[order]) == 0
+    both = np.zeros(len(order), dtype=bool)
+    both[order[1:]] |= same
+    both[order[:-1]] |= same
+    return np.delete(chosen, twins[both])
+
+
 def _repeats(*columns: Ids) -> Flags:
     """True for every row whose values were seen in an earlier one."""
     order = np.lexsort(columns)
@@ -52,14 +70,20 @@ def _repeats(*columns: Ids) -> Flags:
     return repeated
 
 
-def node_facts(universe: Universe, counted: Flags, nodes: Flags | None = None) -> Facts:
-    """Facts of every node, over the cells `counted`; of the others (not in `nodes`) zeros."""
+def node_facts(
+    universe: Universe, counted: Flags, nodes: Flags | None = None, *, changes: bool = False
+) -> Facts:
+    """Facts of every node, over the cells `counted`; of the others (not in `nodes`) zeros.
+
+    `changes` as in `group_facts`.
+    """
     rows = universe.rows.of_cells(counted)
     facts = [
         group_facts(
             rows,
             _local(universe, p, counted, nodes),
             universe.starts[p + 1] - universe.starts[p],
+            changes=changes,
         )
         for p in range(len(universe.projections))
     ]

@@ -138,7 +138,7 @@ class Decision:
             published[known.pairs[0][known.pairs[1] == base]] = True
             current = (known.previous == base) | (known.decided == base)
             difference = universe.alive(base) ^ universe.alive(self.now)
-            facts = node_facts(universe, difference, published | current)
+            facts = node_facts(universe, difference, published | current, changes=True)
             allowed &= ~published | is_safe(facts, self.policy)
             allowed &= ~current | meets_minimum(facts, self.policy)
             changed |= current & (facts.records > 0)

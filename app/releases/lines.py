@@ -79,7 +79,7 @@ def _repair(decision: Decision, base: Ids, projection: int, part: Ids, cells: In
     group: Ids = np.full(universe.cells, -1, dtype=np.int32)
     left = (in_parent ^ in_part) & open_lines[local]
     group[cells[left]] = local[left]
-    rest = group_facts(universe.rows, group, len(lines))
+    rest = group_facts(universe.rows, group, len(lines), changes=True)
     unsafe = open_lines & ~is_safe(rest, policy)
     if not unsafe.any():
         return np.zeros(0, dtype=np.int64)

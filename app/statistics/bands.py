@@ -1,7 +1,7 @@
 """Pay bands: two percentiles of each group, rounded outward to a step."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pydantic import Field
@@ -19,14 +19,21 @@ from app.statistics.measures import (
     get_measure,
     get_released_measure,
 )
+from app.statistics.number_parameters import Number
 from app.statistics.queries import STATUS, Answer, find_statistics
 from app.statistics.reading import Reading
 from app.statistics.shape import DEFAULT_LIMIT, Shape, SortKey, TableParameters, parse_sort
+from app.statistics.statement import Question, shown_sql
 
 Row = dict[str, Any]
 
+MIN_STEP: Final = 0.01
 MAX_STEP: Final = 1_000_000_000
 MEDIAN: Final = "p50"
+_LOWER: Final = ("p_low", "band_low")
+_UPPER: Final = ("p_high", "band_high")
+_ROUNDED: Final[Mapping[str, str]] = {"band_low": "floor", "band_high": "ceil"}
+"""How PostgreSQL rounds the ends."""
 
 _REGISTERED: Final = (
     MEASURES["count"],
@@ -55,9 +62,9 @@ class BandsParameters(BasisParameters, TableParameters):
     high: str = Field(
         default="p75", description="The percentile at the upper end.", examples=["p90"]
     )
-    step: float | None = Field(
+    step: Number | None = Field(
         default=None,
-        ge=1,
+        ge=MIN_STEP,
         le=MAX_STEP,
         allow_inf_nan=False,
         description="What the ends are rounded to, in the currency and pay period of the answer; "
@@ -119,7 +126,12 @@ def parse_bands(parameters: BandsParameters) -> BandsShape:
             parameter="low",
         )
     step = usual_step(parameters.pay_period) if parameters.step is None else parameters.step
-    sort = parse_sort(parameters.sort, grouping, known)
+    ends = {**dict.fromkeys(_LOWER, low), **dict.fromkeys(_UPPER, high)}
+
+    def figure(name: str, parameter: str) -> Measure:
+        return ends[name] if name in ends else known(name, parameter)
+
+    sort = parse_sort(parameters.sort, grouping, figure)
     return BandsShape(grouping, low, high, step, sort, parameters.limit)
 
 
@@ -140,13 +152,23 @@ def _parse_percentile(text: str, parameter: str, *, released: bool) -> Measure:
 async def find_bands(reading: Reading, shape: BandsShape) -> Bands:
     """The bands of a reading. Raises UnknownValue and Refused (422) as `find_statistics`."""
     released = reading.question.basis.is_released
-    answer = await find_statistics(reading, shape.statistics(released=released))
+    sort = tuple(_ordering(key, shape, reading.question) for key in shape.sort)
+    answer = await find_statistics(reading, replace(shape.statistics(released=released), sort=sort))
     figures = [name for name in FIGURES if name != "quality" or not released]
     columns = (*shape.grouping.columns, *figures, STATUS)
     # Not strict: rows are longer than the columns (see Answer).
     found = (dict(zip(answer.columns, row, strict=False)) for row in answer.rows)
     rows = [{name: {**row, **_ends(row, shape)}[name] for name in columns} for row in found]
     return Bands(columns, rows, answer)
+
+
+def _ordering(key: SortKey, shape: BandsShape, question: Question) -> SortKey:
+    """The key with what orders by it: by an end, bands with the same one are tied."""
+    if key.measure is None or key.name not in _ROUNDED:
+        return key
+    shown = f"({shown_sql(key.measure, question)})::numeric"
+    sql = f"{_ROUNDED[key.name]}({shown} / {shape.step!r}::numeric)"
+    return replace(key, measure=replace(key.measure, sql=sql))
 
 
 def _ends(row: Row, shape: BandsShape) -> Row:

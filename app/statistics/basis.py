@@ -10,7 +10,7 @@ from app.core.formats import FORMAT_HELP
 from app.domain.currencies import judge_currency
 from app.domain.money import PERIODS_PER_YEAR
 from app.statistics.adjust_parameter import parse_adjust
-from app.statistics.filters import FilterParameters, Filters, check_words
+from app.statistics.filters import FilterParameters, Filters, check_words, split_codes
 
 BOUNDS: Final = ("mid", "low", "high")
 TRUTHS: Final = {"true": True, "false": False}
@@ -66,9 +66,12 @@ class Basis:
         return self.population == RELEASED
 
     def is_native(self, filters: Filters, base: str) -> bool:
-        """Whether figures are of amounts as they were paid: `paid_in=X&currency=X`."""
-        currency = self.currency
-        return currency is not None and currency != base and filters.paid_in == (currency,)
+        """Whether figures are of amounts as they were paid: `paid_in=X&currency=X`.
+
+        X may be the base currency, which may also be left out of `currency`: what is stored in it
+        is whole yearly amounts, and those of 25.49 an hour are not 25.49.
+        """
+        return filters.paid_in == (self.currency or base,)
 
     def echo(self) -> dict[str, Any]:
         """The basis as it is used, for `meta.query`."""
@@ -95,6 +98,7 @@ def parse_currency(text: str | None, parameter: str = "currency") -> str | None:
     """The currency's code; None for None. Raises UnknownValue (422) naming the nearest."""
     if text is None:
         return None
+    split_codes(parameter, text)  # an empty value is refused like any other
     verdict = judge_currency(text)
     if not verdict.known:
         raise UnknownValue(

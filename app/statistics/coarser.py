@@ -4,16 +4,16 @@ It is named in `meta` and never answered in place of the other.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from app.domain.dates import ALL_TIME
-from app.statistics.filters import Filters, build_conditions, inside, sql_of
+from app.statistics.filters import Filters, RecordTable, build_conditions, inside, sql_of
 from app.statistics.grouping import NO_GROUPS, Grouping
 from app.statistics.reading import Reading
 from app.statistics.statement import Question, salaries_sql, value_sql
 from app.tables import SalaryRecord
-from app.taxonomies.catalogue import Dimension, RegionEntry
+from app.taxonomies.catalogue import Catalogue, Dimension, RegionEntry
 
 DETAILS: Final = ("industry", "employment_type", "work_mode")
 """Filters that are given up after level and region, and before the window."""
@@ -30,19 +30,24 @@ DROPPED: Final = tuple(_COLUMNS)
 
 
 async def find_nearest(
-    reading: Reading, records: int = 0, grouping: Grouping = NO_GROUPS
+    reading: Reading, records: int = 0, grouping: Grouping = NO_GROUPS, kept: str | None = None
 ) -> dict[str, Any] | None:
     """For `meta.nearest`: the filters of the nearest coarser question that has records, what in
     them differs from those asked (None: dropped), and how many records it has.
 
-    None where the answer has `records`, where no coarser question has any, and for releases,
-    whose hidden and empty nodes look alike. One statement: it reads what matches the filters that
-    are never given up (role, source, pay kind, currency), once.
+    `kept` names a filter that is not given up, and not told of. None where the answer has
+    `records`, where no coarser question has any, and for releases, whose hidden and empty nodes
+    look alike. One statement: it reads what matches the filters that are never given up (role,
+    source, pay kind, currency), once.
     """
     question = reading.question
     if records or question.basis.population != "live":
         return None
-    candidates = coarser_filters(question.filters, question.catalogue.regions)
+    candidates = [
+        candidate
+        for candidate in coarser_filters(question.filters, question.catalogue.regions)
+        if kept is None or getattr(candidate, kept) == getattr(question.filters, kept)
+    ]
     if not candidates:
         return None
     connection = await reading.session.connection()
@@ -51,7 +56,8 @@ async def find_nearest(
     for candidate, count in zip(candidates, counts, strict=True):
         if count:
             changed = changes(question.filters, candidate)
-            return {"query": candidate.echo(), "changed": changed, "records": count}
+            query = {name: used for name, used in candidate.echo().items() if name != kept}
+            return {"query": query, "changed": changed, "records": count}
     return None
 
 
@@ -100,28 +106,56 @@ def parent_regions(codes: Sequence[str], regions: Dimension[RegionEntry]) -> tup
     return tuple(sorted(regions.by_id[id].code for id in outermost))
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What all candidates together reach: FROM and WHERE of the records `r` of a table.
+
+    `value` is SQL that is not null for those that would enter figures in their window.
+    """
+
+    table: RecordTable
+    value: str
+    records: str
+
+
+def widest(filters: Filters) -> Filters:
+    """What all coarser questions lie in."""
+    return replace(_without(filters, *DROPPED), window=ALL_TIME)
+
+
 def build_counts(question: Question, candidates: Sequence[Filters], grouping: Grouping) -> str:
-    """SQL for one row: for each candidate the records that it would make figures of.
+    """SQL for one row: for each candidate the records that it would make figures of."""
+    wide = replace(question, filters=widest(question.filters))
+    reach = Reach(SalaryRecord, value_sql(wide, grouping), salaries_sql(wide, grouping))
+    return counts_sql(question.filters, question.catalogue, candidates, reach)
+
+
+def counts_sql(
+    asked: Filters, catalogue: Catalogue, candidates: Sequence[Filters], reach: Reach
+) -> str:
+    """SQL for one row: for each candidate how many of the records it has.
 
     What all candidates together reach is counted by the columns that were filtered and by lying in
     the window; a candidate adds up its part of these groups.
     """
-    asked = question.filters
-    wide = replace(question, filters=replace(_without(asked, *DROPPED), window=ALL_TIME))
-    value = value_sql(wide, grouping)
-    placed = sql_of([inside(SalaryRecord, asked.window)])
-    keys = [f"r.{column}" for name, column in _COLUMNS.items() if getattr(asked, name)]
+    placed = sql_of([inside(reach.table, asked.window)])
+    keys = [
+        f"r.{column}"
+        for name, column in _COLUMNS.items()
+        if getattr(asked, name) and hasattr(reach.table, column)
+    ]
+    value = reach.value
     counts = f"count({value}) AS ever", f"count({value}) FILTER (WHERE {placed}) AS within"
     by = f"GROUP BY {', '.join(keys)}" if keys else ""
-    reached = ("SELECT", ", ".join((*keys, *counts)), salaries_sql(wide, grouping), by)
-    sums = ", ".join(_sum(question, candidate) for candidate in candidates)
+    reached = ("SELECT", ", ".join((*keys, *counts)), reach.records, by)
+    sums = ", ".join(_sum(catalogue, candidate, reach.table) for candidate in candidates)
     table = f"WITH reached AS MATERIALIZED ({' '.join(reached)})"
     return " ".join((table, "SELECT", sums, "FROM reached AS r"))
 
 
-def _sum(question: Question, candidate: Filters) -> str:
+def _sum(catalogue: Catalogue, candidate: Filters, table: RecordTable) -> str:
     narrowing = Filters(**{name: getattr(candidate, name) for name in DROPPED})
-    condition = sql_of(build_conditions(narrowing, question.catalogue, SalaryRecord))
+    condition = sql_of(build_conditions(narrowing, catalogue, table))
     counted = "ever" if candidate.window.is_open else "within"
     return f"coalesce(sum(r.{counted}) FILTER (WHERE {condition}), 0)::bigint"
 

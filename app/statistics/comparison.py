@@ -11,6 +11,7 @@ from app.domain.distributions import MIN_INTERVAL_COUNT
 from app.domain.growth import DECIMALS
 from app.domain.medians import CONFIDENCE, Median, difference_interval
 from app.statistics.basis import BasisParameters
+from app.statistics.coarser import find_nearest
 from app.statistics.filters import Filters, check_words, split_codes
 from app.statistics.grouping import NO_GROUPS
 from app.statistics.measures import MEASURES, Measure, Unit
@@ -27,6 +28,7 @@ EMPTY: Final = "empty"
 ABSENT: Final = "absent"
 TOO_FEW: Final = "too_few"
 NO_INTERVAL: Final = "no_interval"
+TIES: Final = "ties"
 NEEDED: Final = ("count", "p50", "p50_low", "p50_high")
 
 METHOD: Final[Mapping[str, Any]] = {
@@ -49,14 +51,14 @@ _REGISTERED: Final = (
         "difference_low",
         "Difference, lower bound",
         Unit.MONEY,
-        "Lower end of its 95 % interval; null where either has fewer than 6 records.",
+        "Lower end of its 95 % interval; null where either has fewer than 6 records, or ties.",
         "",
     ),
     Measure(
         "difference_high",
         "Difference, upper bound",
         Unit.MONEY,
-        "Upper end of its 95 % interval; null where either has fewer than 6 records.",
+        "Upper end of its 95 % interval; null where either has fewer than 6 records, or ties.",
         "",
     ),
 )
@@ -238,8 +240,20 @@ def _compared(a: Median, b: Median) -> tuple[Row, str]:
     if interval is None:
         few = min(a.count, b.count) < MIN_INTERVAL_COUNT
         return figures, TOO_FEW if few else NO_INTERVAL
+    if interval[0] == interval[1]:
+        # Both intervals of a median are a single amount: that says nothing about chance.
+        return figures, TIES
     low, high = (round(end, DECIMALS) for end in interval)
     return {**figures, "difference_low": low, "difference_high": high}, OK
+
+
+async def find_nearest_comparison(
+    reading: Reading, shape: ComparisonShape, records: int
+) -> Row | None:
+    """For `meta.nearest`, as `find_nearest`: the same codes compared, among more records."""
+    codes: dict[str, Any] = {shape.dimension: tuple(sorted({shape.a, *shape.b}))}
+    question = replace(reading.question, filters=replace(reading.filters, **codes))
+    return await find_nearest(replace(reading, question=question), records, kept=shape.dimension)
 
 
 def merge_totals(parts: Iterable[Totals], groups: int) -> Totals:

@@ -16,6 +16,7 @@ from app.statistics.comparison import (
     NAMES,
     ComparisonParameters,
     find_comparison,
+    find_nearest_comparison,
     parse_comparison,
 )
 from app.statistics.documentation import META, describe_measures, responses
@@ -77,8 +78,9 @@ async def get_salary_comparison(
 
     A region is taken with everything under it; regions one of which lies in the other are refused.
     `status` is `ok`, `empty` where a or b has no records, `too_few` where either has fewer than 6
-    (then there is no interval), and `no_index` where an adjustment has no index for them. A release
-    carries no interval (`no_interval`), and what it does not show is `absent`, hidden or empty.
+    (then there is no interval), `ties` where ties hide the error of both medians (nor then), and
+    `no_index` where an adjustment has no index for them. A release carries no interval
+    (`no_interval`), and what it does not show is `absent`, hidden or empty.
     `meta.interval` names the method.
     """
     chosen = choose_format(parameters.format, request.headers.get("accept"))
@@ -86,7 +88,8 @@ async def get_salary_comparison(
     shape = parse_comparison(parameters, filters)
     async with open_reading(services, filters, basis) as reading:
         comparison = await find_comparison(reading, shape)
+        nearest = await find_nearest_comparison(reading, shape, comparison.totals.records)
     query = {**filters.echo(), **basis.echo(), **shape.echo()}
     described = describe_answer(reading, comparison.answer)
-    meta = {"query": query, **described, "interval": dict(METHOD)}
+    meta = {"query": query, **described, "interval": dict(METHOD), "nearest": nearest}
     return await render_table(comparison.rows, meta, COLUMNS, chosen, "salary-comparison", _KINDS)

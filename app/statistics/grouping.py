@@ -136,6 +136,7 @@ def parse_grouping(group_by: str, region_kind: str | None, *, released: bool = F
             parameter="group_by",
         )
     if region_kind is not None:
+        split_codes("region_kind", region_kind)
         check_words("region_kind", [region_kind], REGION_KINDS)
         if "region" not in names:
             raise Refused(
@@ -157,8 +158,8 @@ def released_grouping(grouping: Grouping) -> Grouping:
     if wrong or {"quarter", "year"} <= set(names):
         asked = f"group_by={','.join(wrong)}" if wrong else "group_by of both quarter and year"
         raise Refused(
-            f"{asked} is not in a release. Possible: {', '.join(RELEASED_DIMENSIONS)}, and quarter "
-            "or year, not both.",
+            f"{asked} is not in a release. Possible: {', '.join(RELEASED_DIMENSIONS)}; of quarter "
+            "and year one, not both.",
             code="not_in_release",
             parameter="group_by",
         )

@@ -22,6 +22,7 @@ from app.domain.bins import (
 from app.statistics.basis import RELEASED, BasisParameters
 from app.statistics.grouping import NO_GROUPS
 from app.statistics.measures import Measure, Unit, get_measure
+from app.statistics.number_parameters import WholeNumber
 from app.statistics.queries import OK, Answer, Totals, find_statistics
 from app.statistics.reading import Reading
 from app.statistics.shape import Shape
@@ -58,7 +59,7 @@ _ENDS: Final = Shape(NO_GROUPS, tuple(get_measure(name) for name in ("count", "p
 class HistogramParameters(BasisParameters):
     """Parameters of a histogram."""
 
-    bins: int | None = Field(
+    bins: WholeNumber | None = Field(
         default=None,
         ge=1,
         le=MAX_BINS,

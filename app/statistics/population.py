@@ -92,7 +92,8 @@ CONFIDENTIAL_SERIES: Final = 0
 """The series of releases of all confidential sources together."""
 
 _NEWEST: Final = text(
-    "SELECT r.id, r.made_at, r.through, r.base_currency, r.source_ids, r.policy, s.code AS source"
+    "SELECT r.id, r.made_at, r.through, r.base_currency, r.source_ids, r.policy,"
+    " CASE WHEN r.series > 0 OR r.scope_id = ANY(r.source_ids) THEN s.code END AS source"
     " FROM releases r LEFT JOIN sources s ON s.id = coalesce(r.scope_id, nullif(r.series, 0))"
     " WHERE r.series = :series ORDER BY r.number DESC LIMIT 1"
 )
@@ -140,8 +141,10 @@ async def decide_release(session: AsyncSession, catalogue: Catalogue, filters: F
             series = source_id
     row = (await session.execute(_NEWEST, {"series": series})).one_or_none()
     if row is None:
+        about = f"source {filters.source[0]}" if series else "the confidential sources"
         raise Refused(
-            "There is no release of it yet; an administrator makes one with `payband release`.",
+            f"There is no release of {about} yet; an administrator makes one with "
+            "`payband release`.",
             code="no_releases",
             parameter="population",
         )

@@ -38,9 +38,12 @@ from app.statistics.statement import MONEY_DECIMALS
 from app.statistics.thresholds import count_amounts
 
 EMPTY: Final = "empty"
+ABSENT: Final = "absent"
 NO_INDEX: Final = "no_index"
 _AMOUNT: Final = re.compile(r"\d{1,15}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _LARGEST: Final = 10**15
+_SHARE_DECIMALS: Final = 12
+"""Of the interval of a rank: without the last bits, so that the upper end of 1 is 1."""
 
 FIGURES: Final[Mapping[str, Measure]] = {
     measure.name: measure
@@ -54,7 +57,13 @@ FIGURES: Final[Mapping[str, Measure]] = {
             "interpolated between its percentiles, null beyond the outermost.",
             "rank",
         ),
-        Measure("n", "Records", Unit.RECORDS, "Records with a defined amount.", "n"),
+        Measure(
+            "n",
+            "Records",
+            Unit.RECORDS,
+            "Records with a defined amount; null where a release shows none.",
+            "n",
+        ),
         Measure(
             "rank_low",
             "Rank, lower bound",
@@ -169,7 +178,7 @@ async def find_ranks(reading: Reading, amounts: Sequence[Fraction]) -> Ranks:
     found = {}
     for place, amount in enumerate(thresholds):
         rank = share_below(counts.below[place], counts.equal[place], count)
-        low, high = wilson_interval(rank, count)
+        low, high = (round(end, _SHARE_DECIMALS) for end in wilson_interval(rank, count))
         found[amount] = {"rank": rank, "n": count, "rank_low": low, "rank_high": high, "p50": p50}
     return Ranks([_row(reading, amount, found[amount]) for amount in amounts], answer.totals)
 
@@ -177,9 +186,9 @@ async def find_ranks(reading: Reading, amounts: Sequence[Fraction]) -> Ranks:
 async def _released_ranks(reading: Reading, amounts: Sequence[Fraction]) -> Ranks:
     answer = await find_statistics(reading, _RELEASED)
     if not answer.rows:
-        return Ranks(
-            [_row(reading, amount, {"status": EMPTY}) for amount in amounts], answer.totals
-        )
+        # A release does not tell hidden groups from empty ones: it is not said that one is empty.
+        absent = {"n": None, "status": ABSENT}
+        return Ranks([_row(reading, amount, absent) for amount in amounts], answer.totals)
     node = dict(zip(answer.columns, answer.rows[0], strict=False))
     published = {
         float(name[1:]) / 100: at

@@ -5,22 +5,34 @@ One bad item refuses the request: a client that corrects it sends it all again a
 with holes is easily taken for a whole one.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictFloat,
+    StrictInt,
+    model_validator,
+)
 
 from app.core.errors import Refused
+from app.domain.nearest import nearest
 from app.statistics.basis import Basis, BasisParameters
 from app.statistics.filters import LISTS, Filters
 from app.statistics.rank import parse_amount
 from app.statistics.reading import parse_question
 
 MAX_ITEMS: Final = 1_000
-MAX_QUESTIONS: Final = 50
+MAX_QUESTIONS: Final = 20
 MAX_ERRORS: Final = 50
+LONGEST_ECHO: Final = 60
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _WHOLE_ANSWER: Final = ("format",)
 """Parameters that an answer has, and an item has not."""
 
@@ -49,19 +61,29 @@ def _shape_schema(schema: dict[str, Any]) -> None:
             {"type": "array", "items": {"type": "string"}, "minItems": 1},
             {"type": "null"},
         ]
+    # The validator takes unknown members, so that the error about one can name the nearest.
+    schema["additionalProperties"] = False
+
+
+def _number_or_text(given: Any) -> int | float | str:
+    """What an amount may be in JSON. Raises ValueError."""
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        raise ValueError("it is a number such as 85000 or 42.5, or the text of one")
+    return given
 
 
 class RankItem(BasisParameters):
     """An amount, and the records it is compared with: filters and basis as in a query string."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_shape_schema)
+    model_config = ConfigDict(extra="allow", json_schema_extra=_shape_schema)
 
     id: Annotated[str, Field(max_length=200)] | StrictInt | None = Field(
         default=None, description="Of your choice; comes back in the item's row."
     )
-    amount: StrictInt | StrictFloat | str = Field(
-        description="The amount, in `currency` per `pay_period`."
-    )
+    amount: Annotated[
+        int | float | str,
+        PlainValidator(_number_or_text, json_schema_input_type=StrictInt | StrictFloat | str),
+    ] = Field(description="The amount, in `currency` per `pay_period`.")
 
     @model_validator(mode="before")
     @classmethod
@@ -82,6 +104,15 @@ class RankItem(BasisParameters):
                     raise ValueError(f"{name} is a code or a list of codes, and not an empty one")
                 joined[name] = ",".join(codes)
         return {**given, **joined}
+
+
+_MEMBERS: Final[Mapping[str, str]] = {
+    name: member.alias or name
+    for name, member in RankItem.model_fields.items()
+    if name not in _WHOLE_ANSWER
+}
+"""What an item may have: attributes, and their names in JSON."""
+_ASKED: Final = tuple(name for name in _MEMBERS if name not in {"id", "amount"})
 
 
 class RankRequest(BaseModel):
@@ -149,14 +180,14 @@ def parse_items(items: Sequence[RankItem]) -> list[RankQuestion]:
     """
     errors = Errors()
     questions: dict[tuple[Filters, Basis], RankQuestion] = {}
-    parsed: dict[str, tuple[Filters, Basis] | Refused] = {}
+    parsed: dict[tuple[str | None, ...], tuple[Filters, Basis] | Refused] = {}
     for place, item in enumerate(items):
-        asked = item.model_dump_json(exclude={"id", "amount"})
+        asked = tuple(getattr(item, name) for name in _ASKED)
         if asked not in parsed:
             parsed[asked] = _parsed(item)
         key, amount = parsed[asked], _amount(item.amount)
-        for error in (key, amount):
-            if isinstance(error, Refused):
+        for error in (*_unknown_members(item), key, amount):
+            if isinstance(error, Refused) and not errors.is_full:
                 errors.add(place, error)
         if not isinstance(key, Refused) and isinstance(amount, Fraction):
             question = questions.setdefault(key, RankQuestion(*key))
@@ -169,7 +200,30 @@ def parse_items(items: Sequence[RankItem]) -> list[RankQuestion]:
     return list(questions.values())
 
 
+def _unknown_members(item: RankItem) -> Iterator[Refused]:
+    for name in item.model_extra or ():
+        close = nearest(name, _MEMBERS.values())
+        yield Refused(
+            f"It is not known here. Nearest: {', '.join(close)}.",
+            code="unknown_parameter",
+            parameter=_SURROGATE.sub("\ufffd", name[:LONGEST_ECHO]),
+            nearest=close,
+        )
+
+
+def _not_text(name: str, given: str | None) -> Refused | None:
+    """The error about half of a surrogate pair, which JSON can write and no text has."""
+    if given is None or not _SURROGATE.search(given):
+        return None
+    return Refused(
+        "It holds half of a surrogate pair; take it out.", code="invalid_text", parameter=name
+    )
+
+
 def _parsed(item: RankItem) -> tuple[Filters, Basis] | Refused:
+    for name in _ASKED:
+        if error := _not_text(_MEMBERS[name], getattr(item, name)):
+            return error
     try:
         return parse_question(item)
     except Refused as error:

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Refused
 from app.dependencies import Services
+from app.statistics.coarser import find_nearest
 from app.statistics.envelope import describe_answer
 from app.statistics.grouping import NO_GROUPS
 from app.statistics.queries import Answer
@@ -16,12 +17,16 @@ from app.statistics.reading import Reading, begin_reading
 from app.statistics.released import build_nodes
 from app.statistics.statement import salaries_sql
 
+Nearest = Mapping[str, Any] | None
+Answered = tuple[Reading, Ranks, Nearest]
+"""A question's reading, the ranks of its amounts, and what to ask where it has no records."""
+
 ITEM_COLUMNS: Final = ("id", *COLUMNS, "question")
 
 
 async def rank_questions(
     services: Services, session: AsyncSession, questions: Sequence[RankQuestion]
-) -> list[tuple[Reading, Ranks]]:
+) -> list[Answered]:
     """The ranks of each question's amounts, all in one snapshot.
 
     Raises Refused (422) naming every item that cannot be answered, before anything is counted.
@@ -36,10 +41,12 @@ async def rank_questions(
         except Refused as error:
             errors.add(question.places[0], error)
     errors.check()
-    found = []
+    found: list[Answered] = []
     for reading, question in zip(readings, questions, strict=True):
         try:
-            found.append((reading, await find_ranks(reading, question.amounts)))
+            ranks = await find_ranks(reading, question.amounts)
+            nearest = await find_nearest(reading, ranks.totals.records)
+            found.append((reading, ranks, nearest))
         except Refused as error:
             errors.add(question.places[0], error)
     errors.check()
@@ -70,20 +77,23 @@ def _build(reading: Reading) -> None:
 def item_rows(
     items: Sequence[RankItem],
     questions: Sequence[RankQuestion],
-    found: Sequence[tuple[Reading, Ranks]],
+    found: Sequence[Answered],
 ) -> list[dict[str, Any]]:
     """A row of ITEM_COLUMNS for each item, in their order."""
     rows: list[dict[str, Any]] = [{} for _ in items]
-    for number, (question, (_, ranks)) in enumerate(zip(questions, found, strict=True)):
+    for number, (question, (_, ranks, _)) in enumerate(zip(questions, found, strict=True)):
         for place, row in zip(question.places, ranks.rows, strict=True):
             rows[place] = {"id": items[place].id, **row, "question": number}
     return rows
 
 
-def describe_question(question: RankQuestion, reading: Reading, ranks: Ranks) -> dict[str, Any]:
+def describe_question(
+    question: RankQuestion, reading: Reading, ranks: Ranks, nearest: Nearest
+) -> dict[str, Any]:
     """For `meta.questions`: how the figures of its items were made."""
     query = {**question.filters.echo(), **question.basis.echo()}
-    return {"query": query, "items": len(question.places), **describe_ranks(reading, ranks)}
+    described = {**describe_ranks(reading, ranks), "nearest": nearest}
+    return {"query": query, "items": len(question.places), **described}
 
 
 def describe_ranks(reading: Reading, ranks: Ranks) -> Mapping[str, Any]:

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from app.core.errors import Refused
 from app.domain.closed_periods import KINDS, find_period, find_span
-from app.domain.dates import Window
 from app.domain.vocabulary import REGION_KINDS, UNSPECIFIED
 from app.statistics.basis import Basis
 from app.statistics.filters import Filters
@@ -83,7 +82,7 @@ def build_nodes(question: Question, release: Release, grouping: Grouping) -> str
         _one("role", catalogue.roles, filters.role, names),
         _one("level", catalogue.levels, filters.level, names),
         _one("source", catalogue.sources, filters.source, names),
-        _periods(filters.window, names, release.through),
+        _periods(filters, names, release.through),
     ]
     join = ""
     if grouping.region_kind is not None:
@@ -127,19 +126,24 @@ def _places(catalogue: Catalogue, codes: Sequence[str], kind: str) -> str:
     return f"{kinds} AND place.ancestors && ARRAY[{region.id}]"
 
 
-def _periods(window: Window, grouped: Sequence[str], through: date) -> str:
-    """The period that the window is, or all those in it. Raises Refused (422)."""
+def _periods(filters: Filters, grouped: Sequence[str], through: date) -> str:
+    """The period that the window is, or all those in it.
+
+    Raises Refused (422), naming the parameter that the window was given by.
+    """
+    window = filters.window
+    first, final = ("from", "to") if filters.last is None else ("last", "last")
     for kind in KINDS:
         if kind in grouped:
             span = find_span(window, kind)
             if span is None:
-                raise _refused("from", f"The window cuts a {kind}; let it begin and end with one.")
+                raise _refused(first, f"The window cuts a {kind}; let it begin and end with one.")
             return f"n.period BETWEEN {span[0]} AND {span[1]}"
     if window.last is not None and window.last > through:
-        raise _refused("to", f"The release ends with {through}: later is not in it. {POSSIBLE}")
+        raise _refused(final, f"The release ends with {through}: later is not in it. {POSSIBLE}")
     period = find_period(window)
     if period is None:
-        raise _refused("from", f"The window is no period of a release. {POSSIBLE}")
+        raise _refused(first, f"The window is no period of a release. {POSSIBLE}")
     return f"n.period = {period}"
 
 

@@ -16,6 +16,7 @@ from app.statistics.measures import (
     get_released_measure,
     parse_measures,
 )
+from app.statistics.number_parameters import WholeNumber
 
 DEFAULT_LIMIT: Final = 1_000
 MAX_LIMIT: Final = 10_000
@@ -37,7 +38,7 @@ class TableParameters(BaseModel):
         description="Columns to sort by, `-` for descending; default: the grouping's order.",
         examples=["-p50", "region,-count"],
     )
-    limit: int = Field(
+    limit: WholeNumber = Field(
         default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Most rows; more set `truncated`."
     )
 

@@ -211,18 +211,37 @@ class _Parts:
         """The row of a period: figures where there are any, and what changed."""
         found = self.panel.figures[series].get(number)
         measures = {m.name: self._shown(m, found) for m in self.shape.measures}
-        now = self._figure(series, number)
-        before = self._figure(series, number - 1)
-        a_year_ago = self._figure(series, number - periods_per_year(self.interval))
+        a_year = periods_per_year(self.interval)
         return {
             **self.panel.head[series],
             self.interval: period_label(number, self.interval),
             **measures,
-            "change_previous": change(now, before),
-            "change_year": change(now, a_year_ago),
+            "change_previous": self._change(series, number, number - 1),
+            "change_year": self._change(series, number, number - a_year),
             **self._grown(series, number),
             STATUS: EMPTY if found is None else found[STATUS],
         }
+
+    def _change(self, series: Series, number: int, before: int) -> float | None:
+        """The change from a period to another; None where they do not cover as much of theirs."""
+        if not self._comparable(number, before):
+            return None
+        return change(self._figure(series, number), self._figure(series, before))
+
+    def _comparable(self, number: int, before: int) -> bool:
+        """Whether both periods are whole, or cut at the same day.
+
+        Before the window periods are whole, but for the one a year before the first, which begins
+        at the day at which the first does.
+        """
+        if before in self.numbers:
+            return not self._is_cut(number) and not self._is_cut(before)
+        if before == self.numbers.start - periods_per_year(self.interval):
+            return not is_cut(Window(None, self.window.last), number, self.interval)
+        return not self._is_cut(number)
+
+    def _is_cut(self, number: int) -> bool:
+        return is_cut(self.window, number, self.interval)
 
     def _shown(self, measure: Measure, found: Row | None) -> Any:
         if found is not None:
@@ -257,7 +276,7 @@ class _Parts:
         measures = [m.name for m in self.shape.measures if m.name in answer.columns]
         dimensions = self.shape.periodic(self.interval).columns
         labels = [period_label(n, self.interval) for n in self.numbers]
-        cut = [n for n in self.numbers if is_cut(self.window, n, self.interval)]
+        cut = [n for n in self.numbers if self._is_cut(n)]
         return Trend(
             interval=self.interval,
             columns=(*dimensions, *measures, *CHANGES, *grown, STATUS),

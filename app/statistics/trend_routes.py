@@ -14,7 +14,7 @@ from app.statistics.envelope import describe_answer
 from app.statistics.kinds import column_kinds
 from app.statistics.measures import MEASURES
 from app.statistics.reading import open_reading, parse_question
-from app.statistics.trend import CHANGES, GROWTH, find_trend
+from app.statistics.trend import CHANGES, COARSEST, GROWTH, find_trend
 from app.statistics.trend_shape import TrendParameters, parse_trend
 
 router = APIRouter(tags=["salaries"])
@@ -85,9 +85,9 @@ async def get_salary_trend(
     shape = parse_trend(parameters)
     async with open_reading(services, filters, basis) as reading:
         trend = await find_trend(reading, shape)
-        nearest = await find_nearest(
-            reading, trend.answer.totals.records, shape.periodic(trend.interval)
-        )
+        # Where the dates of the records decide the interval, those of a year only are in reach.
+        widest = shape.periodic(shape.interval or COARSEST)
+        nearest = await find_nearest(reading, trend.answer.totals.records, widest)
     query = {**filters.echo(), **basis.echo(), **shape.echo(trend.interval)}
     described = {**describe_answer(reading, trend.answer), **trend.describe()}
     meta = {"query": query, **described, "nearest": nearest}

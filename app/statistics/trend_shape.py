@@ -25,6 +25,7 @@ from app.statistics.measures import (
     get_released_measure,
     parse_measures,
 )
+from app.statistics.number_parameters import WholeNumber
 from app.statistics.shape import Shape
 
 MAX_SERIES_DIMENSIONS: Final = 3
@@ -64,7 +65,7 @@ class TrendParameters(BasisParameters):
         description="The measure that change_previous and change_year are of.",
         examples=["mean"],
     )
-    series: int = Field(
+    series: WholeNumber = Field(
         default=100,
         ge=1,
         le=MAX_SERIES,

@@ -128,3 +128,17 @@ async def test_nothing_there(client: httpx.AsyncClient, database: Database) -> N
 async def test_refusals(client: httpx.AsyncClient, query: str, code: str) -> None:
     response = await client.get(f"{URL}?{query}")
     assert (response.status_code, response.json()["code"]) == (422, code), response.text
+
+
+async def test_the_nearest_question_counts_records_that_name_skills(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await add_records(
+        database,
+        naming("", region="US-CA-SFO"),
+        naming("", region="US-CA"),
+        naming("Python", region="US-NY"),
+    )
+    nearest = (await ask(client, region="US-CA-SFO"))["meta"]["nearest"]
+    assert (nearest["changed"], nearest["records"]) == ({"region": ["US"]}, 1)
+    assert (await ask(client, region="US-NY"))["meta"]["nearest"] is None

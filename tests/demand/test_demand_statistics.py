@@ -48,6 +48,42 @@ async def test_sources_with_different_dates_are_averaged_and_then_added(
     assert [(row["month"], row["openings_open"]) for row in by_month["data"]] == [("2025-06", 150)]
 
 
+async def test_too_many_groups_are_refused(
+    client: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_records(database, *(demand(1, region=code) for code in ("US", "DE", "FR")))
+    monkeypatch.setattr("app.statistics.shape.MAX_GROUPS", 2)
+    refused = await client.get(URL, params={"limit": 1})
+    assert (refused.status_code, refused.json()["code"]) == (422, "too_many_groups")
+    assert refused.json()["groups"] == 3
+
+
+async def test_the_nearest_question_with_demand_is_named(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await add_records(
+        database,
+        *(salary(region="US-CA-SFO") for _ in range(3)),
+        stock(5, "2025-02", region="US-CA", industry="saas"),
+        stock(7, "2025-02", region="US-CA", industry="fintech"),
+        demand(9, region="US-CA", on="2025-02"),
+    )
+    window = {"from_": "2025-01", "to": "2025-03"}
+    asked = {"region": "US-CA-SFO", "level": "senior", **window}
+    assert (await ask(client, region="US-CA", **window))["meta"]["nearest"] is None
+    answer = await ask(client, measure="open", work_mode="unspecified", **asked)
+    assert answer["data"] == []
+    nearest = answer["meta"]["nearest"]
+    assert nearest["changed"] == {"region": ["US-CA"]}
+    assert (nearest["records"], nearest["query"]["level"]) == (2, ["senior"])
+    # Demand states no work mode: only without it there is any.
+    remote = (await ask(client, work_mode="remote", **asked))["meta"]["nearest"]
+    assert (remote["changed"]["work_mode"], remote["records"]) == (None, 3)
+    assert (await ask(client, pay_kind="base", **asked))["meta"]["nearest"] is None
+    later = (await ask(client, region="US-CA", industry="saas", last="1m"))["meta"]["nearest"]
+    assert (later["changed"], later["records"]) == ({"from": None, "to": None, "last": None}, 1)
+
+
 async def test_a_year_is_the_mean_of_its_months(
     client: httpx.AsyncClient, database: Database
 ) -> None:

@@ -104,6 +104,53 @@ async def test_a_window_s_bounds_are_the_trend_s(
     assert cut["meta"]["cut_periods"] == ["2025-Q1", "2025-Q2"]
 
 
+async def test_a_period_that_the_window_cuts_is_no_measure_of_another(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    openings = {
+        **{"2024-05-10": 100, "2024-05-28": 10, "2024-06-10": 40, "2024-08-05": 3},
+        **{"2025-05-10": 20, "2025-05-28": 30, "2025-06-10": 60, "2025-07-10": 90, "2025-08-05": 9},
+    }
+    await add_records(database, *(demand(number, on=on) for on, number in openings.items()))
+    names = ("openings_new", "change_previous", "change_year", "index")
+    answer = await ask(client, from_="2025-05-25", to="2025-08-20")
+    assert columns(answer, *names) == [
+        # From the 25th on, 30 against the 10 of the same days a year before.
+        (30, None, 2, None),
+        (60, None, 0.5, 100),
+        (90, 0.5, None, 150),
+        # Twenty days are compared with no month.
+        (9, None, None, None),
+    ]
+    assert answer["meta"]["cut_periods"] == ["2025-05", "2025-08"]
+    assert answer["meta"]["index"] == {"base": "2025-06", "series_without_base": 0}
+    longer = await ask(client, from_="2024-05-25", to="2025-06")
+    # May a year before is in the answer, of seven days.
+    assert columns(longer, *names)[-2:] == [(50, None, None, 125), (60, 0.2, 0.5, 150)]
+    assert longer["meta"]["index"]["base"] == "2024-06"
+    based = await ask(client, from_="2025-05-25", to="2025-07", base="2025-05")
+    assert columns(based, "index") == [(None,), (None,), (None,)]
+    assert based["meta"]["index"]["series_without_base"] == 1
+    within = await ask(client, from_="2025-05-25", to="2025-05-29")
+    assert columns(within, *names) == [(30, None, None, None)]
+    yearly = await ask(client, from_="2025-05-25", to="2025", interval="year")
+    # 189 against 53, both from the 25th of May on.
+    assert columns(yearly, *names) == [(189, 2.566038, 2.566038, None)]
+
+
+async def test_an_empty_trend_names_the_nearest_question(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await add_records(database, demand(3, region="US", on="2025"), demand(4, region="DE"))
+    asked = {"region": "US-CA", "from_": "2025-01", "to": "2025-12"}
+    # By month the record of a year has no place.
+    nearest = (await ask(client, **asked))["meta"]["nearest"]
+    assert (nearest["changed"], nearest["records"]) == ({"region": None}, 1)
+    nearest = (await ask(client, interval="year", **asked))["meta"]["nearest"]
+    assert (nearest["changed"], nearest["records"]) == ({"region": ["US"]}, 1)
+    assert (await ask(client))["meta"]["nearest"] is None
+
+
 async def test_a_report_without_the_group_is_none_open_and_not_empty(
     client: httpx.AsyncClient, database: Database
 ) -> None:

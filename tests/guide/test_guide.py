@@ -209,6 +209,34 @@ async def test_published_figures_stand_only_beside_their_own_region(
     assert usual["meta"]["nearest"]["records"] == 6
 
 
+async def test_pay_without_demand_is_data(client: httpx.AsyncClient, database: Database) -> None:
+    await add_records(database, *(salary(60_000, on="2025-03") for _ in range(6)))
+    meta = (await ask(client, section="trend", from_="2025"))["meta"]
+    assert (meta["status"], meta["nearest"]) == ("ok", None)
+    # There is no demand at any time, whatever is paid.
+    for section in ("industries", "skills", "titles", "benchmarks"):
+        meta = (await ask(client, section=section, from_="2026-01"))["meta"]
+        assert meta["nearest"] is None, section
+    meta = (await ask(client, section="bands", from_="2026-01"))["meta"]
+    assert (meta["status"], meta["nearest"]["records"]) == ("empty", 6)
+
+
+async def test_a_filtered_guide_is_of_what_was_asked(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await small(database)
+    data = (await ask(client, from_="2025-01", level="mid"))["data"]
+    assert [(row["level"], row["published_low"]) for row in data["bands"]] == [("mid", 85_000)]
+    assert (data["overall"][0]["count"], data["overall"][0]["published_low"]) == (13, None)
+    for asked in ({"work_mode": "remote"}, {"industry": "saas"}, {"source": "survey"}):
+        (row,) = (await ask(client, section="overall", from_="2025-01", **asked))["data"]
+        assert row["published_low"] is None, asked
+    (row,) = (await ask(client, section="overall", from_="2025-01", pay_kind="total"))["data"]
+    assert (row["count"], row["published_low"]) == (0, None)
+    (row,) = (await ask(client, section="overall", from_="2025-01", region="US"))["data"]
+    assert row["published_low"] == 70_000
+
+
 async def test_the_newest_published_band_of_the_region_and_pay_period_is_shown(
     client: httpx.AsyncClient, database: Database
 ) -> None:

@@ -228,7 +228,7 @@ async def test_concurrent_writers_neither_double_nor_lose(
     """Writers correct the same records at once, roles included: nobody fails, and in the end every
     identity has one record, that of one of the writers."""
     roles = ("django-developer", "data-scientist", "data-engineer", "software-developer")
-    ids, rounds, writers = 60, 6, 4
+    ids, rounds, writers = 60, 4, 4
 
     async def write(writer: int) -> None:
         rng = random.Random(writer)

@@ -43,7 +43,8 @@ async def test_pay_of_the_release_beside_public_demand(client: httpx.AsyncClient
     answer = await ask(client, MARKET, population="released")
     names = ("region", "count", "p50", "openings_new", "tightness", "demand_share", "status")
     assert [tuple(row[name] for name in names) for row in answer["data"]] == [
-        ("DE", 0, None, 10, None, 0.25, "no_pay"),
+        # What a release does not show is hidden or empty: it is not said which.
+        ("DE", None, None, 10, None, 0.25, "absent"),
         ("FR", 40, 80_000, None, None, None, "no_demand"),
         # Demand of California counts in the country, as the release's node of the country does.
         ("US", 60, 100_000, 30, 0.5, 0.75, "ok"),
@@ -96,10 +97,11 @@ async def test_a_guide_of_a_release(client: httpx.AsyncClient) -> None:
         row["level"]: (row["band_low"], row["band_high"], row["count"]) for row in data["bands"]
     }
     assert bands == {
-        "entry": (None, None, 0),
+        "entry": (None, None, None),
         "mid": (85_000, 115_000, 20),
         "senior": (115_000, 145_000, 30),
     }
+    assert data["bands"][0]["status"] == "absent"
     assert (data["overall"][0]["p50"], data["overall"][0]["count"]) == (120_000, 50)
     assert (data["overall"][0]["band_low"], data["overall"][0]["band_high"]) == (85_000, 145_000)
     assert [(row["region"], row["p50"]) for row in data["regions"]] == [("US-CA-SFO", 150_000)]
@@ -115,3 +117,21 @@ async def test_a_guide_of_a_release(client: httpx.AsyncClient) -> None:
     assert "quality" not in data["bands"][0]
     problem = await refuse(client, GUIDE, population="released", industry="fintech")
     assert problem["code"] == "not_in_release"
+
+
+async def test_what_a_release_hides_is_not_counted_as_nothing(client: httpx.AsyncClient) -> None:
+    roles = await ask(client, MARKET, population="released", group_by="role", sort="count")
+    assert [(row["role"], row["count"], row["status"]) for row in roles["data"]] == [
+        ("django-developer", None, "absent")
+    ]
+    document = await ask(client, GUIDE, population="released", level="lead")
+    (overall,) = document["data"]["overall"]
+    assert (overall["count"], overall["p50"], overall["status"]) == (None, None, "absent")
+    statuses = {name: s["status"] for name, s in document["meta"]["sections"].items()}
+    assert [statuses[name] for name in ("overall", "bands", "regions", "trend")] == ["absent"] * 4
+    section = await ask(client, GUIDE, population="released", level="lead", section="overall")
+    assert section["meta"]["status"] == "absent"
+    for form in ("csv", "parquet", "arrow", "ndjson"):
+        asked = {"population": "released", "group_by": "role", "format": form}
+        response = await client.get(MARKET, params=asked)
+        assert response.status_code == 200, response.text

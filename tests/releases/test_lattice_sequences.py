@@ -65,6 +65,17 @@ def test_a_changed_record_counts_once() -> None:
     assert now["base"] == 1
 
 
+def test_changes_that_move_no_figure_hide_nobody() -> None:
+    """Six employers spelt otherwise, six levels corrected: a newcomer among them is still alone."""
+    stay, old = records(20), records(6, start=20)
+    first = release(stay, old)
+    newcomer = new(records(1, start=50)).with_columns(amount=pl.lit(2_000_000, dtype=pl.Int32))
+    for change in ({"employer": pl.col("employer") + 1_000}, {"level": pl.col("level") + 1}):
+        changed = new(old).with_columns(**change)
+        second = release(kept(stay), gone(old), changed, newcomer, history=after(first))
+        assert shown(second, TOP) == shown(first, TOP)
+
+
 def test_one_record_less_does_not_make_a_node_disappear() -> None:
     five = records(5)
     first = release(five)

@@ -70,6 +70,9 @@ async def test_the_list_tells_nothing_about_a_source_without_figures(
 ) -> None:
     await add_records(database, *staff(40, source="open"))
     await make("guild")
+    asked = {"population": "released", "group_by": "none"}
+    found = (await client.get("/v1/salaries/statistics", params=asked)).json()
+    assert found["meta"]["release"]["source"] is None
     await make("club")
     await make("open")
     listed = (await client.get("/v1/releases")).json()["data"]

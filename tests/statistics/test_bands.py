@@ -88,6 +88,37 @@ async def test_ends_step_grouping_sorting_and_cutting(
     assert len(whole["data"]) == 1
 
 
+async def test_bands_are_sorted_by_their_own_columns(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    paid = {"entry": (81_000, 89_000), "mid": (82_000, 83_000, 84_000), "senior": (60_000, 99_000)}
+    await add_records(
+        database, *(salary(each, level=level) for level, all in paid.items() for each in all)
+    )
+    asked = {"group_by": "level", "low": "p1", "high": "p99"}
+
+    async def order(sort: str) -> list[str]:
+        answer = await ask(client, BANDS, sort=sort, **asked)
+        assert answer["meta"]["query"]["sort"] == sort.split(",")
+        return [row["level"] for row in answer["data"]]
+
+    # From 81,080 to 88,920, from 82,020 to 83,980, from 60,390 to 98,610.
+    assert await order("p_low") == ["senior", "entry", "mid"]
+    assert await order("-p_high") == ["senior", "entry", "mid"]
+    # From 80,000 each: the count decides.
+    assert await order("-band_low,-count") == ["mid", "entry", "senior"]
+    assert await order("-band_high,p_low") == ["senior", "entry", "mid"]
+    assert await order("band_high") == ["mid", "entry", "senior"]
+
+
+async def test_a_step_may_be_a_part_of_one(client: httpx.AsyncClient, database: Database) -> None:
+    await add_records(database, *(salary(amount) for amount in (83_200, 104_000, 124_800)))
+    asked = {"pay_period": "hour", "group_by": "none", "low": "p20", "high": "p80"}
+    # 44 and 56 an hour are the percentiles of 40, 50 and 60.
+    (row,) = (await ask(client, BANDS, step="0.3", sort="band_low", **asked))["data"]
+    assert (row["band_low"], row["band_high"]) == (43.8, 56.1)
+
+
 async def test_bands_follow_currency_and_pay_period(
     client: httpx.AsyncClient, database: Database
 ) -> None:
@@ -135,7 +166,12 @@ REFUSED: Refusals = [
     ({"step": "1e400"}, "invalid_value", None),
     ({"step": ""}, "invalid_value", None),
     ({"group_by": "role,region,level,industry,source"}, "invalid_grouping", "group_by"),
-    ({"sort": "band_low"}, "unknown_measure", "sort"),
+    ({"sort": "band_middle"}, "unknown_measure", "sort"),
+    ({"step": "0.001"}, "invalid_value", None),
+    ({"step": "1_000"}, "invalid_value", None),
+    ({"limit": "1_000"}, "invalid_value", None),
+    ({"currency": ""}, "empty_value", "currency"),
+    ({"group_by": "region", "region_kind": ""}, "empty_value", "region_kind"),
     ({"from": "2025-02", "to": "2025-01"}, "invalid_window", None),
     ({"measures": "p10"}, "unknown_parameter", "measures"),
 ]

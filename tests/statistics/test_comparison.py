@@ -182,3 +182,41 @@ async def test_what_cannot_be_answered_is_refused(client: httpx.AsyncClient) -> 
         problem = await refuse(client, COMPARISON, **parameters)
         found = problem["code"], problem.get("parameter")
         assert found == (code, parameter), (parameters, problem)
+
+
+async def test_ties_leave_no_interval_rather_than_one_without_width(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await add_records(
+        database,
+        *(salary(80_000, level="entry") for _ in range(20)),
+        *(salary(95_000, level="mid") for _ in range(20)),
+        *(salary(90_000 + 1_000 * step, level="senior") for step in range(20)),
+    )
+    answer = await ask(client, COMPARISON, dimension="level", a="entry", b="mid,senior")
+    ties, apart = answer["data"]
+    assert (ties["difference"], ties["status"]) == (15_000, "ties")
+    assert (ties["difference_low"], ties["difference_high"]) == (None, None)
+    # One median with an error is enough for an interval.
+    assert apart["status"] == "ok"
+    assert apart["difference_low"] < apart["difference"] < apart["difference_high"]
+
+
+async def test_the_nearest_question_compares_the_same(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await add_records(
+        database,
+        salary(region="US-CA", level="mid"),
+        salary(region="DE", level="senior"),
+        salary(region="FR"),
+    )
+    asked = {"dimension": "region", "a": "US-CA", "b": "DE", "level": "lead"}
+    meta = (await ask(client, COMPARISON, **asked))["meta"]
+    assert meta["nearest"]["changed"] == {"level": None}
+    assert meta["nearest"]["records"] == 2
+    assert "region" not in meta["nearest"]["query"]
+    assert (await ask(client, COMPARISON, **asked | {"level": "mid"}))["meta"]["nearest"] is None
+    # Without records of what is compared no wider region is offered in its place.
+    nothing = {"dimension": "region", "a": "US-NY", "b": "GB", "level": "lead"}
+    assert (await ask(client, COMPARISON, **nothing))["meta"]["nearest"] is None

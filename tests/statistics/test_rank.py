@@ -183,6 +183,37 @@ async def test_native_amounts_are_compared_as_they_were_paid(
     assert (await refuse(client, amount=600, **asked))["code"] == "amount_out_of_bounds"
 
 
+@pytest.mark.parametrize("currency", [{"currency": "USD"}, {}])
+async def test_amounts_paid_in_the_base_currency_tie_with_what_was_paid(
+    client: httpx.AsyncClient, database: Database, currency: dict[str, str]
+) -> None:
+    hourly = {"amount_min": 25.49, "amount_max": 25.49, "pay_period": "hour"}
+    weekly = {"amount_min": 1_000.01, "amount_max": 1_000.01, "pay_period": "week"}
+    await replace(
+        database,
+        [
+            *(salary(53_019, paid=hourly, level="entry") for _ in range(20)),
+            *(salary(52_001, paid=weekly, level="mid") for _ in range(20)),
+        ],
+    )
+    for level, period, amount in (("entry", "hour", 25.49), ("mid", "week", 1_000.01)):
+        asked = {"level": level, "pay_period": period, "paid_in": "USD", **currency}
+        document = await ask(client, amount=amount, **asked)
+        (row,) = document["data"]
+        assert (row["rank"], row["p50"], row["compa_ratio"]) == (0.5, amount, 1.0)
+        assert document["meta"]["unconverted"] is True
+
+
+async def test_the_interval_of_the_highest_rank_ends_with_1(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    for count in (6, 7, 11):
+        await replace(database, [salary(50_000) for _ in range(count)])
+        row = (await ask(client, amount=60_000))["data"][0]
+        assert (row["rank"], row["rank_high"]) == (1, 1)
+        assert (await ask(client, amount=40_000))["data"][0]["rank_low"] == 0
+
+
 async def test_nothing_found(client: httpx.AsyncClient, database: Database) -> None:
     await replace(database, [salary(level="senior")])
     document = await ask(client, amount=50_000, level="entry")

@@ -57,7 +57,7 @@ async def test_where_the_median_alone_is_published(client: httpx.AsyncClient) ->
 
 async def test_hidden_and_empty_nodes_look_alike(client: httpx.AsyncClient) -> None:
     for asked in ({"level": "mid"}, {"role": "django-developer"}):
-        assert await rank(client, amount=90_000, **asked) == (*[None] * 5, 0, "empty")
+        assert await rank(client, amount=90_000, **asked) == (*[None] * 6, "absent")
 
 
 async def test_many_at_once_beside_live_ones(client: httpx.AsyncClient) -> None:

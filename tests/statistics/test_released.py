@@ -220,6 +220,7 @@ async def test_the_newest_release_of_its_series_answers(database: Database, ask:
         ({"from_": "2026-07", "to": "2026-09"}, "to"),
         ({"from_": "2026", "to": "2026"}, "to"),
         ({"group_by": "quarter", "from_": "2025-02"}, "from"),
+        ({"last": "12m"}, "last"),
     ],
 )
 async def test_what_a_release_does_not_have_is_refused(
@@ -239,7 +240,10 @@ async def test_what_is_the_default_may_be_said(database: Database, ask: Ask) -> 
 
 async def test_without_a_release(refuse: Ask) -> None:
     for asked in ({}, {"source": "club"}):
-        assert (await refuse(population="released", **asked))["code"] == "no_releases"
+        problem = await refuse(population="released", **asked)
+        assert problem["code"] == "no_releases"
+        assert "no release of" in problem["detail"]
+        assert "of it" not in problem["detail"]
     assert (await refuse(population="released", source="nobody"))["code"] == "unknown_source"
 
 

@@ -106,8 +106,36 @@ async def test_a_window_that_cuts_a_period_compares_the_same_part_of_the_year_be
     answer = await ask(client, TREND, from_="2025-03-15", to="2025-04-22")
     rows = {row["month"]: row for row in answer["data"]}
     assert (rows["2025-03"]["p50"], rows["2025-03"]["change_year"]) == (110_000, 0.1)
-    assert (rows["2025-04"]["p50"], rows["2025-04"]["change_previous"]) == (120_000, 0.090909)
+    # Both are cut, and not alike.
+    assert (rows["2025-04"]["p50"], rows["2025-04"]["change_previous"]) == (120_000, None)
     assert answer["meta"]["periods"]["cut"] == ["2025-03", "2025-04"]
+
+
+async def test_nothing_is_compared_with_a_part_of_a_period(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    days = [
+        f"{year}-{month:02}-{day}"
+        for year in (2023, 2024)
+        for month in (3, 4, 5)
+        for day in (10, 20)
+    ]
+    await add_records(database, *(salary(on=day) for day in days))
+    asked = {"from_": "2024-03-15", "to": "2025-05-12", "measures": "count", "change_of": "count"}
+    monthly = await ask(client, TREND, interval="month", **asked)
+    previous = column(monthly, "change_previous")
+    assert column(monthly, "count") | {"2024-03": 1, "2024-04": 2} == column(monthly, "count")
+    assert (previous["2024-03"], previous["2024-04"], previous["2024-05"]) == (None, None, 0.0)
+    a_year = column(monthly, "change_year")
+    assert (a_year["2024-03"], a_year["2024-04"]) == (0.0, 0.0)
+    assert (a_year["2025-03"], a_year["2025-04"], a_year["2025-05"]) == (None, None, None)
+    yearly = await ask(client, TREND, interval="year", **asked)
+    # The same days of both years, and then a year that `to` cuts.
+    for name in ("change_previous", "change_year"):
+        assert column(yearly, name, "year") == {2024: 0.0, 2025: None}
+    # A period that is cut at both sides has no equal in the year before, which is read whole.
+    both = await ask(client, TREND, **asked | {"interval": "month", "to": "2024-03-25"})
+    assert column(both, "change_year") == {"2024-03": None}
 
 
 async def test_growth_compares_like_with_like_in_the_currency_that_was_paid(
@@ -348,3 +376,15 @@ async def test_too_many_rows_are_refused_with_their_number(
     assert "series=16" in problem["detail"]
     answer = await ask(client, TREND, series=16, **{**asked, "from": "1976", "to": "2025-12"})
     assert len(answer["data"]) == 16 * 600
+
+
+async def test_the_nearest_question_may_have_records_of_a_year_only(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await add_records(database, salary(on="2023", region="DE"), salary(on="2024", region="DE"))
+    answer = await ask(client, TREND, region="FR", from_="2023", to="2024")
+    assert answer["meta"]["query"]["interval"] == "month"
+    assert answer["meta"]["nearest"]["changed"] == {"region": None}
+    assert answer["meta"]["nearest"]["records"] == 2
+    monthly = await ask(client, TREND, region="FR", from_="2023", to="2024", interval="month")
+    assert monthly["meta"]["nearest"] is None

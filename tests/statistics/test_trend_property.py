@@ -31,6 +31,12 @@ WINDOWS = {
     ("2024-05", "2025-05"): ("2024-05-01", "2025-05-31"),
     ("2024", "2025"): ("2024-01-01", "2025-12-31"),
 }
+CUT = {
+    *(("2024-05-01", interval) for interval in ("quarter", "year")),
+    *(("2025-05-31", interval) for interval in ("quarter", "year")),
+}
+"""Bounds of windows that lie within a period."""
+
 Key = tuple[str, ...]
 
 
@@ -130,6 +136,7 @@ def expected_rows(
         ]
     # A period that is shown is never filled from before the window.
     before = {key: found for key, found in before.items() if key in shown or key[1] < min(numbers)}
+    begins_late, ends_early = (first, interval) in CUT, (last, interval) in CUT
     rows = []
     for key in series if numbers else []:
         for number in range(min(numbers), max(numbers) + 1):
@@ -140,6 +147,14 @@ def expected_rows(
             grown = (key, number) in growth
             previous = before.get((key, number - 1), (0, None))[1]
             a_year_ago = before.get((key, number - PER_YEAR[interval]), (0, None))[1]
+            if ends_early and number == max(numbers):
+                previous = a_year_ago = None
+            if begins_late and number in {min(numbers), min(numbers) + 1}:
+                # Of years, the first is compared with the same days of the one before.
+                alike = interval == "year" and number == min(numbers)
+                previous = previous if alike else None
+            if begins_late and number == min(numbers) + PER_YEAR[interval]:
+                a_year_ago = None
             rows.append(
                 {
                     **dict(zip(names, key, strict=True)),

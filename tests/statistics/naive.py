@@ -139,8 +139,7 @@ def judged(row: Row, asked: Asked, quotes: Quotes) -> tuple[float | None, str | 
     periods = {"month", "quarter"} & set(grouping(asked))
     if first < start or last > end or (periods and len(row["observed_on"]) == 4):
         return None, "precision"
-    native = "currency" in asked and asked["currency"] != "USD"
-    native = native and asked.get("paid_in") == asked["currency"]
+    native = asked.get("paid_in") == asked.get("currency", "USD")
     rate = Fraction(1) if native else dollars(row["currency"], first, quotes)
     if rate is None:
         return None, "rate_pending"

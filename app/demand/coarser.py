@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from app.demand.reading import DemandReading
 from app.demand.statement import demand_sql
-from app.statistics.coarser import Reach, changes, coarser_filters, counts_sql, widest
+from app.statistics.coarser import Reach, coarser_filters, counts_sql, first_offer, widest
 from app.statistics.grouping import NO_GROUPS, Grouping
 from app.statistics.statement import placed_sql
 from app.tables import DemandRecord
@@ -33,8 +33,4 @@ async def find_nearest_demand(
     statement = counts_sql(question.filters, question.catalogue, candidates, reach)
     connection = await reading.session.connection()
     counts = (await connection.exec_driver_sql(statement)).one()
-    for candidate, count in zip(candidates, counts, strict=True):
-        if count:
-            changed = changes(question.filters, candidate)
-            return {"query": candidate.echo(), "changed": changed, "records": count}
-    return None
+    return first_offer(question.filters, candidates, counts)

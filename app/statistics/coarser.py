@@ -3,7 +3,7 @@
 It is named in `meta` and never answered in place of the other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -53,12 +53,7 @@ async def find_nearest(
     connection = await reading.session.connection()
     statement = build_counts(question, candidates, grouping)
     counts = (await connection.exec_driver_sql(statement)).one()
-    for candidate, count in zip(candidates, counts, strict=True):
-        if count:
-            changed = changes(question.filters, candidate)
-            query = {name: used for name, used in candidate.echo().items() if name != kept}
-            return {"query": query, "changed": changed, "records": count}
-    return None
+    return first_offer(question.filters, candidates, counts, kept)
 
 
 def coarser_filters(filters: Filters, regions: Dimension[RegionEntry]) -> list[Filters]:
@@ -160,7 +155,18 @@ def _sum(catalogue: Catalogue, candidate: Filters, table: RecordTable) -> str:
     return f"coalesce(sum(r.{counted}) FILTER (WHERE {condition}), 0)::bigint"
 
 
-def changes(asked: Filters, used: Filters) -> dict[str, Any]:
+def first_offer(
+    asked: Filters, candidates: Sequence[Filters], counts: Iterable[int], kept: str | None = None
+) -> dict[str, Any] | None:
+    """The first candidate that has records, as `meta.nearest` shows it; `kept` is left out."""
+    for candidate, count in zip(candidates, counts, strict=True):
+        if count:
+            query = {name: used for name, used in candidate.echo().items() if name != kept}
+            return {"query": query, "changed": _changes(asked, candidate), "records": count}
+    return None
+
+
+def _changes(asked: Filters, used: Filters) -> dict[str, Any]:
     """The filters of `used` that differ from those `asked`: codes as a list, None for dropped."""
     differing: dict[str, Any] = {
         item.name: list(getattr(used, item.name)) or None

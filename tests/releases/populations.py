@@ -60,7 +60,8 @@ def _chosen(random: np.random.Generator, kinds: int, size: int, skew: float) -> 
 
 
 def next_population(population: pl.DataFrame, release: int, seed: int) -> pl.DataFrame:
-    """The versions of a further release: a few, or many, are removed, changed and added."""
+    """The versions of a further release: a few, or many, are removed, changed and added. Of the
+    changed ones half are paid otherwise, elsewhere employed; the others only move between nodes."""
     random = np.random.default_rng(seed)
     share = random.choice([0.01, 0.05, 0.3])
     alive = (population["last"] == release - 1).to_numpy()
@@ -70,9 +71,11 @@ def next_population(population: pl.DataFrame, release: int, seed: int) -> pl.Dat
     kept = population.with_columns(
         pl.Series("last", np.where(stays, release, population["last"]), dtype=pl.Int32)
     )
+    moves = pl.col("record") % 2 == 0
     new_versions = population.filter(pl.Series(changed)).with_columns(
-        (pl.col("amount") + 3_000).alias("amount"),
-        ((pl.col("employer") + 1) % 7).alias("employer"),
+        pl.when(moves).then("amount").otherwise(pl.col("amount") + 3_000).alias("amount"),
+        pl.when(moves).then("employer").otherwise((pl.col("employer") + 1) % 7).alias("employer"),
+        pl.when(moves).then((pl.col("level") + 1) % 3).otherwise("level").alias("level"),
         pl.lit(release, dtype=pl.Int32).alias("first"),
         pl.lit(release, dtype=pl.Int32).alias("last"),
     )

@@ -42,7 +42,7 @@ format: $(VENV)/dev.stamp ## format the code and repair what ruff can
 	@$(BIN)/ruff check --quiet --fix $(CODE) || true
 	@$(BIN)/ruff format $(CODE)
 
-bench: $(VENV)/dev.stamp ## measure imports, statistics, memory and start (ARGS="--help")
+bench: $(VENV)/bench.stamp ## measure imports, statistics, memory and start (ARGS="--help")
 	@exec $(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what make made; the data in .payband stays
@@ -57,6 +57,8 @@ lock: $(VENV)/run.stamp ## lock the dependencies of pyproject.toml again (ARGS=-
 		--constraint requirements/runtime.txt --output-file requirements/run.txt
 	@$(LOCK) $(ARGS) pyproject.toml --extra embedded --group dev \
 		--constraint requirements/run.txt --output-file requirements/dev.txt
+	@$(LOCK) $(ARGS) pyproject.toml --extra embedded --group dev --group bench \
+		--constraint requirements/dev.txt --output-file requirements/bench.txt
 
 # The stamps keep pip away from a virtual environment that already is what the lock says.
 $(VENV)/run.stamp: requirements/pip.txt requirements/run.txt
@@ -76,4 +78,9 @@ $(VENV)/run.stamp: requirements/pip.txt requirements/run.txt
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 	@echo "Adding the development tools to $(VENV)."
 	@$(INSTALL) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/dev.stamp requirements/bench.txt
+	@echo "Adding what the benchmarks compare with to $(VENV)."
+	@$(INSTALL) -r requirements/bench.txt
 	@touch $@

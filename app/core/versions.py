@@ -1,29 +1,51 @@
 """Data versions: what an answer was computed from, and what a write advances."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.database import WriteSession
 
-_READ = text(
-    "SELECT e.epoch, e.stamp,"
-    " (SELECT coalesce(sum(version), 0)::bigint FROM role_versions) AS roles FROM epoch e"
+CHANNEL: Final = "payband_versions"
+"""Where committed writes are told: `roles 5=17 9=3` (a role's id and its version), `epoch` or
+`all` (too many roles to name)."""
+
+READ_VERSIONS: Final = (
+    "SELECT e.epoch, e.stamp::text AS stamp, coalesce(s.places_sound, false) AS places_sound,"
+    " r.ids, r.versions, r.unsound FROM epoch e LEFT JOIN rollup_state s ON s.single,"
+    " LATERAL (SELECT coalesce(array_agg(role_id), '{}') AS ids,"
+    " coalesce(array_agg(version), '{}') AS versions,"
+    " coalesce(array_agg(role_id) FILTER (WHERE version <> cells_version), '{}') AS unsound"
+    " FROM role_versions) AS r"
 )
+"""One row: what `versions_of` takes."""
+_READ: Final = text(READ_VERSIONS)
 # Rows are locked in key order, at the end of the transaction, so that writers never deadlock here.
-_ADVANCE = text(
-    "INSERT INTO role_versions (role_id, version)"
-    " SELECT id, 1 FROM unnest(CAST(:roles AS int[])) AS id ORDER BY id"
-    " ON CONFLICT (role_id) DO UPDATE SET version = role_versions.version + 1"
+_ADVANCE: Final = text(
+    "WITH advanced AS (INSERT INTO role_versions (role_id, version, cells_version)"  # noqa: S608 - names of ours
+    " SELECT id, 1, 1 FROM unnest(CAST(:roles AS int[])) AS id ORDER BY id"
+    " ON CONFLICT (role_id) DO UPDATE SET version = role_versions.version + 1,"
+    " cells_version = role_versions.cells_version + 1 RETURNING role_id, version),"
+    " told AS (SELECT string_agg(role_id || '=' || version, ' ') AS roles FROM advanced)"
+    f" SELECT pg_notify('{CHANNEL}', CASE WHEN length(roles) < 7900 THEN 'roles ' || roles"
+    " ELSE 'all' END) FROM told"
 )
-_ADVANCE_EPOCH = text("UPDATE epoch SET epoch = epoch + 1, stamp = gen_random_uuid()")
+_ADVANCE_EPOCH: Final = text(
+    "WITH advanced AS (UPDATE epoch SET epoch = epoch + 1, stamp = gen_random_uuid()"  # noqa: S608 - names of ours
+    f" RETURNING epoch) SELECT pg_notify('{CHANNEL}', 'epoch') FROM advanced"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class DataVersion:
-    """The state of all public data, comparable as text."""
+    """The state of the data that an answer depends on, comparable as text.
+
+    `roles` is the sum of the versions of its roles: each only grows, so that the sum tells all
+    states of the same roles apart.
+    """
 
     epoch: int
     stamp: str
@@ -33,14 +55,55 @@ class DataVersion:
         return f"{self.epoch}-{self.stamp[:8]}-{self.roles}"
 
 
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The state of all public data in one snapshot.
+
+    `unsound` are roles whose cells are behind their records, `places_sound` whether the rollups of
+    places are not.
+    """
+
+    epoch: int
+    stamp: str
+    roles: Mapping[int, int]
+    unsound: frozenset[int]
+    places_sound: bool
+
+    def of(self, role_ids: Iterable[int] | None = None) -> DataVersion:
+        """The version of answers that depend on those roles; None: on all."""
+        counted = self.roles.values() if role_ids is None else map(self._version, set(role_ids))
+        return DataVersion(self.epoch, self.stamp, sum(counted))
+
+    def _version(self, role_id: int) -> int:
+        return self.roles.get(role_id, 0)
+
+
+async def read_versions(session: AsyncSession) -> Versions:
+    """The versions of the session's snapshot."""
+    return versions_of((await session.execute(_READ)).mappings().one())
+
+
 async def read_version(session: AsyncSession) -> DataVersion:
-    """The data version of the session's snapshot."""
-    row = (await session.execute(_READ)).one()
-    return DataVersion(row.epoch, str(row.stamp), row.roles)
+    """The data version of everything in the session's snapshot."""
+    return (await read_versions(session)).of()
+
+
+def versions_of(row: RowMapping | Mapping[str, Any]) -> Versions:
+    """Versions from the row of READ_VERSIONS."""
+    return Versions(
+        epoch=row["epoch"],
+        stamp=row["stamp"],
+        roles=dict(zip(row["ids"], row["versions"], strict=True)),
+        unsound=frozenset(row["unsound"]),
+        places_sound=row["places_sound"],
+    )
 
 
 async def advance_roles(session: WriteSession, role_ids: Iterable[int]) -> None:
-    """Count one more version for each role. Call last in the transaction."""
+    """Count one more version for each role. Call last in the transaction.
+
+    The cells of what was written are written already (app/cells/writing.py).
+    """
     roles = sorted(set(role_ids))
     if roles:
         await session.execute(_ADVANCE, {"roles": roles})

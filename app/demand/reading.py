@@ -57,10 +57,10 @@ async def open_demand(
     Raises UnknownValue, ConfidentialSource (422), Unavailable (503).
     """
     async with services.database.heavy_read() as session:
-        catalogue, version = await services.catalogue.current(session)
+        catalogue, versions = await services.catalogue.read(session)
         population = await decide_population(session, catalogue, filters)
         question = DemandQuestion(catalogue, population, filters, measure)
-        yield DemandReading(session, version, question)
+        yield DemandReading(session, versions.of(filters.role_ids(catalogue)), question)
 
 
 async def demand_beside(reading: Reading) -> DemandReading:

@@ -106,6 +106,10 @@ class Filters:
     window: Window = ALL_TIME
     last: str | None = None
 
+    def role_ids(self, catalogue: Catalogue) -> frozenset[int] | None:
+        """The roles asked for, None for all. Raises UnknownValue (422) naming the nearest."""
+        return frozenset(_ids(catalogue.roles, self.role)) if self.role else None
+
     def echo(self) -> dict[str, Any]:
         """The filters as they are used, for `meta.query`: no entry for a filter that is not set.
 

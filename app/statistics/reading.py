@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.versions import DataVersion
+from app.core.versions import DataVersion, Versions
 from app.dependencies import Services
 from app.statistics.adjustment import find_adjustment
 from app.statistics.basis import Basis, BasisParameters, parse_basis
@@ -40,12 +40,17 @@ class Reading:
     """
 
     session: AsyncSession
-    version: DataVersion
+    versions: Versions
     question: Question
     conversion: Conversion
     base_currency: str
     today: date
     release: Release | None = None
+
+    @property
+    def version(self) -> DataVersion:
+        """The version of the data that answers depend on: of the roles that are asked for."""
+        return self.versions.of(self.filters.role_ids(self.catalogue))
 
     @property
     def catalogue(self) -> Catalogue:
@@ -97,7 +102,7 @@ async def begin_reading(
 ) -> Reading:
     """A reading in a snapshot that is open already: for answers of several questions."""
     base, today = services.settings.base_currency, datetime.now(UTC).date()
-    catalogue, version = await services.catalogue.current(session)
+    catalogue, versions = await services.catalogue.read(session)
     release, until = None, today
     if basis.is_released:
         check_released(filters, basis)
@@ -115,4 +120,4 @@ async def begin_reading(
         factor=conversion.factor,
         adjustment=await find_adjustment(session, catalogue, basis, filters, today),
     )
-    return Reading(session, version, question, conversion, base, today, release)
+    return Reading(session, versions, question, conversion, base, today, release)

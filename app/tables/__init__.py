@@ -3,6 +3,7 @@
 from app.tables.access import ApiKey, AuditEntry, Secret
 from app.tables.base import Table
 from app.tables.benchmarks import Benchmark
+from app.tables.cells import CELL_IDS, RollupState, SalaryCell, SalaryRollup
 from app.tables.imports import IdempotencyKey, Import, StoredProfile
 from app.tables.rates import ExchangeRate, PriceIndex
 from app.tables.records import (
@@ -17,6 +18,7 @@ from app.tables.taxonomies import Industry, Level, Region, Role, Source, Title, 
 from app.tables.versions import Epoch, RoleVersion
 
 __all__ = [
+    "CELL_IDS",
     "RECORD_IDS",
     "ApiKey",
     "AuditEntry",
@@ -37,8 +39,11 @@ __all__ = [
     "ReleaseVersion",
     "Role",
     "RoleVersion",
+    "RollupState",
+    "SalaryCell",
     "SalaryIdentity",
     "SalaryRecord",
+    "SalaryRollup",
     "Secret",
     "Source",
     "StoredProfile",

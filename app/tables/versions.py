@@ -9,11 +9,17 @@ from app.tables.base import Big, Table
 
 
 class RoleVersion(Table):
-    """Advanced at the end of every transaction that writes public records of the role."""
+    """Advanced at the end of every transaction that writes public records of the role.
+
+    `cells_version` is the version that the role's cells hold: where it is another one, they are
+    not answered from, and rebuilt. A writer that knows cells advances both by one, so that a writer
+    that does not (an older service during a rollout) leaves a difference behind for good.
+    """
 
     __tablename__ = "role_versions"
     role_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     version: Mapped[Big]
+    cells_version: Mapped[Big] = mapped_column(server_default=text("0"))
 
 
 class Epoch(Table):

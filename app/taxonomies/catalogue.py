@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import UnknownValue
-from app.core.versions import DataVersion, read_version
+from app.core.versions import DataVersion, Versions, read_versions
 from app.domain.folding import fold
 from app.domain.nearest import MAX_WORD_LENGTH, nearest
 from app.tables import Industry, Level, Region, Role, Source, Table, TitleAlias
@@ -168,13 +168,23 @@ class CatalogueCache:
         self._current: Catalogue | None = None
 
     async def current(self, session: AsyncSession) -> tuple[Catalogue, DataVersion]:
-        """The catalogue and the data version of the session's snapshot (one cheap query)."""
-        version = await read_version(session)
-        known = self._current
-        if known is None or (known.version.stamp != version.stamp):
-            known = await load_catalogue(session, version)
+        """The catalogue and the version of all data in the session's snapshot."""
+        catalogue, versions = await self.read(session)
+        return catalogue, versions.of()
+
+    async def read(self, session: AsyncSession) -> tuple[Catalogue, Versions]:
+        """The catalogue and the versions of the session's snapshot (one cheap query)."""
+        versions = await read_versions(session)
+        known = self.known(versions.stamp)
+        if known is None:
+            known = await load_catalogue(session, versions.of())
             self._current = known
-        return known, version
+        return known, versions
+
+    def known(self, stamp: str) -> Catalogue | None:
+        """The catalogue with that stamp of the epoch, where it is the one in memory."""
+        current = self._current
+        return current if current is not None and current.version.stamp == stamp else None
 
 
 async def load_catalogue(session: AsyncSession, version: DataVersion) -> Catalogue:

@@ -1,0 +1,1 @@
+"""Cells: public salary records packed so that wide questions read few bytes."""

@@ -1,0 +1,159 @@
+"""Cells as columns of numbers.
+
+This module loads numpy: import it where it is used, not when the service starts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from anyio import to_thread
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.cells.strings import AMOUNTS, FORM, PAID, PLACES, WITHDRAWN, is_whole
+
+STRINGS: Final = {"amounts": AMOUNTS, "places": PLACES, "paid": PAID}
+SMALL: Final = 20_000
+"""Entries that are unpacked at once; more are unpacked in a thread, the event loop goes on."""
+_KEYS: Final = ("role_id", "source_id", "pay_kind", "month", "yearly", "entries")
+
+Ints = npt.NDArray[np.int64]
+
+
+class DamagedCells(Exception):
+    """A string is not what was written, or of another form: it cannot be answered from.
+
+    `role_ids` are those of the rows; empty for rollups of places. `foreign`: of another form, as
+    an older or newer service writes it, and then nothing needs to be rebuilt.
+    """
+
+    def __init__(self, role_ids: frozenset[int], *, foreign: bool = False) -> None:
+        super().__init__(f"cells of roles {sorted(role_ids)}")
+        self.role_ids = role_ids
+        self.foreign = foreign
+
+
+@dataclass(frozen=True, slots=True)
+class CellScope:
+    """Which rows of cells: None is all of them, `source_ids` those of the population.
+
+    `first` and `last` bound the window; rows are of whole months, so those that it cuts are among
+    them, and rows of whole years wherever the window touches the year.
+    """
+
+    source_ids: tuple[int, ...]
+    role_ids: tuple[int, ...] | None = None
+    pay_kinds: tuple[int, ...] | None = None
+    first: date | None = None
+    last: date | None = None
+    unmerged: bool = False
+
+    def sql(self) -> str:
+        """The condition on salary_cells."""
+        terms = [_among("source_id", self.source_ids)]
+        if self.role_ids is not None:
+            terms.append(_among("role_id", self.role_ids))
+        if self.pay_kinds is not None:
+            terms.append(_among("pay_kind", self.pay_kinds))
+        if self.first is not None:
+            month, year = self.first.replace(day=1), self.first.replace(month=1, day=1)
+            terms.append(f"month >= CASE WHEN yearly THEN DATE '{year}' ELSE DATE '{month}' END")
+        if self.last is not None:
+            terms.append(f"month <= DATE '{self.last}'")
+        if self.unmerged:
+            terms.append("NOT merged")
+        return " AND ".join(terms)
+
+
+def _among(column: str, ids: Sequence[int]) -> str:
+    return f"{column} IN ({', '.join(map(str, ids))})" if ids else "false"
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Entries of cells, row by row; strings that were not asked for are None.
+
+    `rows` has arrays with one number for each row: role_id, source_id, pay_kind, month (days since
+    1970-01-01), yearly, entries.
+    """
+
+    rows: dict[str, Ints]
+    amounts: npt.NDArray[Any]
+    places: npt.NDArray[Any] | None = None
+    paid: npt.NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.amounts)
+
+    def spread(self, name: str) -> Ints:
+        """What `rows` has of each entry's row."""
+        return np.repeat(self.rows[name], self.rows["entries"])
+
+    @property
+    def signs(self) -> Ints:
+        """1 for each entry, -1 where it withdraws."""
+        return np.where(self.amounts["day"] & WITHDRAWN, -1, 1)
+
+
+async def count_entries(session: AsyncSession, scope: CellScope) -> int:
+    """How many entries a scope has: what reading it costs."""
+    connection = await session.connection()
+    statement = f"SELECT coalesce(sum(entries), 0) FROM salary_cells WHERE {scope.sql()}"  # noqa: S608 - numbers and dates
+    return int((await connection.exec_driver_sql(statement)).scalar_one())
+
+
+async def read_cells(
+    session: AsyncSession, scope: CellScope, strings: Sequence[str] = ("amounts",)
+) -> Entries:
+    """The entries of a scope with those strings (`amounts` always). Raises DamagedCells."""
+    names = list(dict.fromkeys(("amounts", *strings)))
+    columns = [
+        *(f"array_agg({name}) AS {name}" for name in (*_KEYS, "form")),
+        *(f"string_agg({name}, ''::bytea) AS {name}" for name in names),
+        *(f"array_agg({name}_check) AS {name}_check" for name in names),
+    ]
+    inner = f"SELECT * FROM salary_cells WHERE {scope.sql()} ORDER BY role_id, id"  # noqa: S608 - numbers and dates
+    statement = f"SELECT {', '.join(columns)} FROM ({inner}) AS c"  # noqa: S608 - names of ours
+    connection = await session.connection()
+    row = (await connection.exec_driver_sql(statement)).one()._mapping
+    if row["entries"] is None:
+        return unpack({key: [] for key in (*_KEYS, "form")}, {name: (b"", []) for name in names})
+    keys = {key: row[key] for key in (*_KEYS, "form")}
+    found = {name: (row[name], row[f"{name}_check"]) for name in names}
+    if sum(keys["entries"]) <= SMALL:
+        return unpack(keys, found)
+    return await to_thread.run_sync(unpack, keys, found)
+
+
+def unpack(keys: dict[str, list[Any]], strings: dict[str, tuple[bytes, list[bytes]]]) -> Entries:
+    """Entries from the columns of rows, and for each string all of it and the checks of its rows.
+
+    Raises DamagedCells.
+    """
+    _check(keys, strings)
+    rows = {key: np.array(keys[key], np.int64) for key in _KEYS if key != "month"}
+    rows["month"] = np.array(keys["month"], "datetime64[D]").astype(np.int64)
+    columns = {name: np.frombuffer(string, STRINGS[name]) for name, (string, _) in strings.items()}
+    return Entries(rows, **columns)
+
+
+def _check(keys: dict[str, list[Any]], strings: dict[str, tuple[bytes, list[bytes]]]) -> None:
+    roles = keys["role_id"]
+    foreign = {role for role, form in zip(roles, keys["form"], strict=True) if form != FORM}
+    if foreign:
+        raise DamagedCells(frozenset(foreign), foreign=True)
+    damaged: set[int] = set()
+    for name, (string, checks) in strings.items():
+        whole, start, size = memoryview(string), 0, STRINGS[name].itemsize
+        for role, entries, check in zip(roles, keys["entries"], checks, strict=True):
+            if not is_whole(whole[start : start + entries * size], check):
+                damaged.add(role)
+            start += entries * size
+        if start != len(string):
+            # One row is longer or shorter than it says, so that all after it are read wrongly.
+            damaged.update(roles)
+    if damaged:
+        raise DamagedCells(frozenset(damaged))

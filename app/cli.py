@@ -258,6 +258,32 @@ def release_command(
     _with_database(act)
 
 
+@cli.command("compact")
+def compact_command(
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make all cells anew from the records.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare cells with the records; change nothing.")
+    ] = False,
+) -> None:
+    """Merge the cells that were written since, as the service does, and repair unsound ones.
+
+    Example: payband compact --check
+    """
+    from rich.console import Console
+
+    from app.cells.command import Asked, compact_all
+
+    if rebuild and check:
+        raise typer.BadParameter("take one of --rebuild and --check")
+
+    async def act(settings: Settings, database: Database) -> None:
+        await compact_all(database, Asked(rebuild=rebuild, check=check), Console())
+
+    _with_database(act)
+
+
 @cli.command("openapi")
 def openapi_command() -> None:
     """Print the OpenAPI document. Example: payband openapi > openapi.json"""

@@ -12,20 +12,27 @@ from starlette.middleware import Middleware
 from app import __version__
 from app.access.authenticator import Authenticator
 from app.access.gate import Gate
+from app.access.limits import Limiter, RateLimitHeaders
 from app.access.scopes import scope_of
 from app.benchmarks.routes import router as benchmarks
+from app.cells.keeping import Keeper
 from app.core.body_limit import BodyLimit
 from app.core.database import Database
 from app.core.json_bodies import check_media_type
+from app.core.metrics import RequestCounts
 from app.core.middleware import AccessLog, HeadAsGet, InFlight, RequestId, TrackInFlight
 from app.core.openapi import build_openapi
 from app.core.parameters import check_parameters
 from app.core.problems import add_problem_handlers
+from app.core.responses.front import Application, Front
 from app.core.routing import RouteTable
 from app.demand.routes import router as demand
 from app.dependencies import Services
 from app.docs.routes import router as docs
+from app.events.broadcast import Broadcast
+from app.events.routes import router as events
 from app.guide.routes import router as guide
+from app.health.metrics import build_metrics
 from app.health.readiness import Readiness
 from app.health.routes import router as health
 from app.health.startup import become_ready, look
@@ -59,6 +66,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     benchmarks,
     releases,
     taxonomies,
+    events,
 )
 CLEAN_UP_S: Final = 5.0
 RECORD_USE_S: Final = 60.0
@@ -72,7 +80,7 @@ Every error is a problem document (RFC 9457) with a stable `code`.
 def create_app(settings: Settings, database_url: str) -> FastAPI:
     """The ASGI application on one database. Nothing is opened before its lifespan starts."""
     in_flight = InFlight()
-    app = FastAPI(
+    app = Application(
         title="Payband",
         version=__version__,
         summary="Statistics of pay and labour demand by role, region, level, industry and time.",
@@ -88,6 +96,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
             Middleware(RequestId),
             Middleware(AccessLog),
             Middleware(TrackInFlight, in_flight=in_flight),
+            *([Middleware(RateLimitHeaders)] if settings.rate_limit else []),
             Middleware(HeadAsGet),
             Middleware(BodyLimit, limit=settings.body_limit, discard=settings.discard_limit),
         ],
@@ -98,6 +107,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     app.include_router(health)
     app.include_router(docs)
     app.state.in_flight = in_flight
+    app.state.requests = RequestCounts()
     app.state.readiness = Readiness()
     app.state.status = StatusCache()
     app.state.settings = settings
@@ -108,15 +118,28 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: Application) -> AsyncIterator[None]:
     """Open the database, refuse a stale schema, wait for a missing database, end in order."""
     settings: Settings = app.state.settings
     readiness: Readiness = app.state.readiness
     database = Database(settings, app.state.database_url)
     authenticator = Authenticator(database)
-    app.state.services = Services(settings, database, CatalogueCache())
-    app.state.gate = Gate(authenticator, readiness, open_statistics=settings.open_statistics)
+    services = app.state.services = Services(settings, database, CatalogueCache())
+    limiter = app.state.limiter = Limiter(settings.rate_limit)
+    app.state.gate = Gate(
+        authenticator, readiness, limiter, open_statistics=settings.open_statistics
+    )
     tasks = [asyncio.create_task(_repeat(RECORD_USE_S, authenticator.record_use))]
+    broadcast = app.state.broadcast = Broadcast(
+        services.freshness, database, services.catalogue, settings.max_listeners
+    )
+    app.state.metrics = build_metrics(app.state)
+    readiness.when_draining(broadcast.close)
+    tasks.append(asyncio.create_task(broadcast.run()))
+    keeper = Keeper(database, settings, lambda: readiness.is_ready)
+    tasks.append(asyncio.create_task(keeper.run()))
+    services.freshness.start()
+    app.front = Front(services.responses, app.state.gate, limiter, settings.log_answers)
     try:
         await look(database, readiness, settings.base_currency)
         if not readiness.is_ready:
@@ -131,6 +154,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await services.responses.close()
+        await services.freshness.stop()
         await authenticator.record_use()
         await database.close()
 

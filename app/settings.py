@@ -87,6 +87,12 @@ class Settings:
     database_url: str | None = _setting(
         None, _database_url, "PostgreSQL 15 or newer; unset: a private server in the data folder"
     )
+    listen_url: str | None = _setting(
+        None,
+        _database_url,
+        "the same database, where notifications come from; unset: the url of the database. Needed "
+        "where that is a pooler's",
+    )
     data_dir: Path = _setting(
         Path(".payband"), Path, "folder of the private server, the admin key and temporary files"
     )
@@ -106,9 +112,43 @@ class Settings:
     )
     pool_size: int = _setting(8, _whole(1, 200), "database connections of one process")
     pool_timeout_s: int = _setting(2, _whole(1, 30), "wait for a free connection, in s")
+    cache_bytes: int = _setting(
+        64 * MEGABYTE, _megabytes(0, 65536), "memory of answers that are kept, in MB; 0: none are"
+    )
+    log_answers: int = _setting(
+        1000,
+        _whole(0, 1_000_000),
+        "of so many requests answered from memory one is logged; 0: none",
+    )
+    max_listeners: int = _setting(
+        2000, _whole(0, 100_000), "streams of /v1/events that one process keeps open"
+    )
+    rate_limit: int = _setting(
+        0, _whole(0, 10_000_000), "requests of one key, or address, in a minute; 0: no limit"
+    )
     statement_timeout_s: int = _setting(30, _whole(1, 3600), "limit of one reading statement, in s")
     connect_timeout_s: int = _setting(5, _whole(1, 60), "limit of opening a connection, in s")
     heavy_queries: int = _setting(4, _whole(1, 100), "aggregates that run at once in one process")
+    compact_entries: int = _setting(
+        20_000,
+        _whole(0, 100_000_000),
+        "entries of cells that wait to be merged before that is done; 0: never by the service",
+    )
+    compact_every_s: int = _setting(
+        60, _whole(1, 86_400), "they are merged as well after this time, in s"
+    )
+    exact_records: int = _setting(
+        200_000,
+        _whole(0, 100_000_000),
+        "records up to which questions about all roles are exact; of more, amounts may be within "
+        "0.5 %",
+    )
+    cell_entries_limit: int = _setting(
+        4_000_000,
+        _whole(10_000, 1_000_000_000),
+        "entries of cells read for one answer, some 100 bytes of memory each; with more the "
+        "records answer",
+    )
     graceful_shutdown_s: int = _setting(
         20, _whole(1, 600), "time for requests to end at SIGTERM, in s"
     )

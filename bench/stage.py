@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import text
+import asyncpg
+from sqlalchemy import make_url, text
 
 from app.core.database import Database
 from app.core.embedded import embedded_postgres
@@ -24,7 +25,7 @@ _CODES = "SELECT code FROM {table} WHERE id > 0 ORDER BY id LIMIT {limit}"
 
 @dataclass(frozen=True)
 class Stage:
-    """What a benchmark gets: `rows` is the size asked for on the command line."""
+    """What a benchmark gets: `rows` is the size it runs with."""
 
     url: str
     folder: Path
@@ -36,6 +37,25 @@ class Stage:
         return Settings(
             database_url=self.url, data_dir=self.folder / "data", statement_timeout_s=600
         )
+
+    @property
+    def plain_url(self) -> str:
+        """The url as psql and drivers take it."""
+        url = make_url(self.url).set(drivername="postgresql")
+        return url.render_as_string(hide_password=False)
+
+    def of(self, rows: int) -> "Stage":
+        """The same stage with another size."""
+        return replace(self, rows=rows)
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection outside of any pool and transaction, without time limits."""
+        connection = await asyncpg.connect(self.plain_url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:

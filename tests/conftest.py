@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.core.database import Database
+from app.events import stream
 from app.health.readiness import Readiness
 from app.health.status import StatusCache
 from app.main import create_app
@@ -39,8 +40,13 @@ def seeded(database_url: str) -> Seeded:
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    """Settings of a small service; override with dataclasses.replace."""
-    return Settings(database_url=database_url, data_dir=tmp_path, pool_size=5, heavy_queries=2)
+    """Settings of a small service; override with dataclasses.replace.
+
+    It keeps no answers: a test that writes and asks at once would race with the notification.
+    """
+    return Settings(
+        database_url=database_url, data_dir=tmp_path, pool_size=5, heavy_queries=2, cache_bytes=0
+    )
 
 
 @pytest.fixture
@@ -70,11 +76,14 @@ async def application(
     emptied: None,
     seeded: Seeded,
     built: dict[Settings, FastAPI],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[FastAPI]:
     """The application, started: with its routes from an earlier test, and its state new.
 
-    It knows the seeded catalogue as if it had answered before.
+    It knows the seeded catalogue as if it had answered before. Its streams end after the first
+    event: a client that reads whole answers would wait for ever.
     """
+    monkeypatch.setattr(stream, "LONGEST_S", 0.0)
     key = replace(settings, data_dir=Path())
     application = built.pop(key, None) or create_app(settings, database_url)
     routes = len(application.router.routes)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -14,9 +14,11 @@ from app.benchmarks.queries import (
     find_benchmarks,
     parse_benchmark_filters,
 )
-from app.core.formats import FORMAT_HELP, choose_format, render_table
+from app.core.formats import FORMAT_HELP, render_table
 from app.core.openapi import example
 from app.core.pagination import link_header, next_page, read_page
+from app.core.responses.answering import Computed
+from app.core.responses.asked import about_list, begin_asking
 from app.dependencies import ServicesDep
 
 router = APIRouter(tags=["benchmarks"])
@@ -87,27 +89,34 @@ class BenchmarkParameters(BaseModel):
 async def list_benchmarks(
     request: Request,
     services: ServicesDep,
-    asked: Annotated[BenchmarkParameters, Query()],
-    accept: Annotated[str | None, Header(include_in_schema=False)] = None,
+    parameters: Annotated[BenchmarkParameters, Query()],
 ) -> Response:
     """Money is in `currency` per `pay_period`, as it was published; figures listed in `top_coded`
     are lower bounds. `match`: `role` where the figure is about the role, `soc` where it is about
     the role's SOC code, which other roles share."""
-    form = choose_format(asked.format, accept)
-    filters = parse_benchmark_filters({name: getattr(asked, name) for name in FILTERS})
-    page = await read_page(services.cursors, request, asked.limit, asked.cursor, POSITION)
-    async with services.database.read() as session:
-        catalogue, version = await services.catalogue.current(session)
-        found, positions = await find_benchmarks(session, catalogue, filters, page)
-    rows = found[: asked.limit]
-    last = positions[len(rows) - 1] if rows else ()
-    address = await next_page(services.cursors, request, found, asked.limit, last)
-    meta = {
-        "query": filters.echo(),
-        "rows": len(rows),
-        "next": address,
-        "data_version": str(version),
-    }
-    response = await render_table(rows, meta, COLUMNS, form, "payband-benchmarks", KINDS)
-    response.headers.update(link_header(address))
-    return response
+    asking = begin_asking(request, parameters.format)
+    filters = parse_benchmark_filters({name: getattr(parameters, name) for name in FILTERS})
+    limit = parameters.limit
+    page = await read_page(services.cursors, request, limit, parameters.cursor, POSITION)
+    asked = about_list(asking, "benchmarks")
+
+    async def compute() -> Computed:
+        async with services.database.read() as session:
+            catalogue, versions = await services.catalogue.read(session)
+            found, positions = await find_benchmarks(session, catalogue, filters, page)
+        rows, version = found[:limit], versions.of(())
+        last = positions[len(rows) - 1] if rows else ()
+        address = await next_page(services.cursors, request, found, limit, last)
+        meta = {
+            "query": filters.echo(),
+            "rows": len(rows),
+            "next": address,
+            "data_version": str(version),
+        }
+        response = await render_table(
+            rows, meta, COLUMNS, asking.format, "payband-benchmarks", KINDS
+        )
+        response.headers.update(link_header(address))
+        return Computed(response, version, frozenset())
+
+    return await services.responses.answer(asked, compute)

@@ -14,6 +14,7 @@ from anyio import to_thread
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cells.strings import AMOUNTS, FORM, PAID, PLACES, WITHDRAWN, is_whole
+from app.core.database import fetch
 
 STRINGS: Final = {"amounts": AMOUNTS, "places": PLACES, "paid": PAID}
 SMALL: Final = 20_000
@@ -53,11 +54,11 @@ class CellScope:
 
     def sql(self) -> str:
         """The condition on salary_cells."""
-        terms = [_among("source_id", self.source_ids)]
+        terms = [among_sql("source_id", self.source_ids)]
         if self.role_ids is not None:
-            terms.append(_among("role_id", self.role_ids))
+            terms.append(among_sql("role_id", self.role_ids))
         if self.pay_kinds is not None:
-            terms.append(_among("pay_kind", self.pay_kinds))
+            terms.append(among_sql("pay_kind", self.pay_kinds))
         if self.first is not None:
             month, year = self.first.replace(day=1), self.first.replace(month=1, day=1)
             terms.append(f"month >= CASE WHEN yearly THEN DATE '{year}' ELSE DATE '{month}' END")
@@ -68,7 +69,8 @@ class CellScope:
         return " AND ".join(terms)
 
 
-def _among(column: str, ids: Sequence[int]) -> str:
+def among_sql(column: str, ids: Sequence[int]) -> str:
+    """The condition that a column holds one of `ids`."""
     return f"{column} IN ({', '.join(map(str, ids))})" if ids else "false"
 
 
@@ -100,9 +102,8 @@ class Entries:
 
 async def count_entries(session: AsyncSession, scope: CellScope) -> int:
     """How many entries a scope has: what reading it costs."""
-    connection = await session.connection()
     statement = f"SELECT coalesce(sum(entries), 0) FROM salary_cells WHERE {scope.sql()}"  # noqa: S608 - numbers and dates
-    return int((await connection.exec_driver_sql(statement)).scalar_one())
+    return int((await fetch(session, statement))[0][0])
 
 
 async def read_cells(
@@ -110,22 +111,28 @@ async def read_cells(
 ) -> Entries:
     """The entries of a scope with those strings (`amounts` always). Raises DamagedCells."""
     names = list(dict.fromkeys(("amounts", *strings)))
-    columns = [
-        *(f"array_agg({name}) AS {name}" for name in (*_KEYS, "form")),
-        *(f"string_agg({name}, ''::bytea) AS {name}" for name in names),
-        *(f"array_agg({name}_check) AS {name}_check" for name in names),
-    ]
-    inner = f"SELECT * FROM salary_cells WHERE {scope.sql()} ORDER BY role_id, id"  # noqa: S608 - numbers and dates
-    statement = f"SELECT {', '.join(columns)} FROM ({inner}) AS c"  # noqa: S608 - names of ours
-    connection = await session.connection()
-    row = (await connection.exec_driver_sql(statement)).one()._mapping
-    if row["entries"] is None:
-        return unpack({key: [] for key in (*_KEYS, "form")}, {name: (b"", []) for name in names})
-    keys = {key: row[key] for key in (*_KEYS, "form")}
-    found = {name: (row[name], row[f"{name}_check"]) for name in names}
-    if sum(keys["entries"]) <= SMALL:
-        return unpack(keys, found)
-    return await to_thread.run_sync(unpack, keys, found)
+    columns = [*_KEYS, "form", *names, *(f"{name}_check" for name in names)]
+    statement = (
+        f"SELECT {', '.join(columns)} FROM salary_cells WHERE {scope.sql()}"  # noqa: S608 - names of ours, numbers and dates
+        " ORDER BY role_id, id"
+    )
+    rows = await fetch(session, statement)
+    if sum(row["entries"] for row in rows) <= SMALL:
+        return _unpack_rows(columns, names, rows)
+    return await to_thread.run_sync(_unpack_rows, columns, names, rows)
+
+
+def _unpack_rows(columns: list[str], names: list[str], rows: Sequence[Any]) -> Entries:
+    """Entries from rows. Joined here: the database takes five times as long to join strings."""
+    turned = list(zip(*rows, strict=True)) or [() for _ in columns]
+    found = dict(zip(columns, map(list, turned), strict=True))
+    strings = {name: (b"".join(found[name]), found[f"{name}_check"]) for name in names}
+    return unpack({key: found[key] for key in (*_KEYS, "form")}, strings)
+
+
+def no_entries(strings: Sequence[str]) -> Entries:
+    """Entries with those strings, of which there are none."""
+    return unpack({key: [] for key in (*_KEYS, "form")}, {name: (b"", []) for name in strings})
 
 
 def unpack(keys: dict[str, list[Any]], strings: dict[str, tuple[bytes, list[bytes]]]) -> Entries:

@@ -41,6 +41,17 @@ _PAID: Final = (
 )
 
 
+def columns_sql(table: str) -> str:
+    """CELL_COLUMNS of a table, for RETURNING."""
+    return ", ".join(f"{table}.{name}" for name in CELL_COLUMNS)
+
+
+def entries_sql(rows: str, *, withdrawn: bool = False) -> str:
+    """SELECT for `cells_sql`: an entry for each of `rows`, a table that has CELL_COLUMNS."""
+    names = ", ".join(CELL_COLUMNS)
+    return f"SELECT {names}, {str(withdrawn).lower()} AS withdrawn FROM {rows}"  # noqa: S608 - names of ours
+
+
 def cells_sql(changes: str) -> str:
     """INSERT of the cells of `changes`: SQL of rows with CELL_COLUMNS and `withdrawn`.
 
@@ -51,8 +62,14 @@ def cells_sql(changes: str) -> str:
         "INSERT INTO salary_cells (role_id, source_id, pay_kind, month, yearly, entries, form,"  # noqa: S608 - SQL of ours
         " amounts, places, paid, amounts_check, places_check, paid_check)"
         " SELECT role_id, source_id, pay_kind, month, yearly, entries, 1, amounts, places, paid,"
-        f" {checks}"
-        " FROM (SELECT r.role_id, r.source_id, r.pay_kind,"
+        f" {checks} FROM ({packed_sql(changes)}) AS packed"
+    )
+
+
+def packed_sql(changes: str) -> str:
+    """SELECT of the cells of `changes`, a row for each: their keys, `entries` and strings."""
+    return (
+        "SELECT r.role_id, r.source_id, r.pay_kind,"  # noqa: S608 - SQL of ours
         " date_trunc('month', r.observed_on::timestamp)::date AS month,"
         f" r.precision = {PRECISIONS['year']} AS yearly, count(*) AS entries,"
         f" string_agg(int8send((({_AMOUNT})::bigint << 32) | (r.level_id::bigint << 16)"
@@ -61,5 +78,5 @@ def cells_sql(changes: str) -> str:
         f" | {_CURRENCY}), ''::bytea) AS places,"
         f" string_agg(float8send(coalesce({_PAID}, 'NaN')), ''::bytea) AS paid"
         f" FROM ({changes}) AS r JOIN sources AS s ON s.id = r.source_id AND NOT s.confidential"
-        " GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5) AS packed"
+        " GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
     )

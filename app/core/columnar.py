@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import to_json
 
 from app.core.arrow_schema import add_metadata
-from app.core.rows import Kind, Meta, Table, kinds_of
+from app.core.rows import Kind, Meta, Table, typed_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,10 +45,10 @@ def build_frame(table: Table) -> "pl.DataFrame":
 
     types = _types()
     series = []
-    for column, kind in kinds_of(table).items():
-        convert = _CONVERTED[kind]
-        values = [convert(row.get(column)) for row in table.rows]
-        series.append(pl.Series(column, values, dtype=types[kind]))
+    for column, kind, values in typed_columns(table):
+        is_plain = set(map(type, values)) <= _PLAIN.get(kind, _NOTHING)
+        held = values if is_plain else list(map(_CONVERTED[kind], values))
+        series.append(pl.Series(column, held, dtype=types[kind]))
     return pl.DataFrame(series)
 
 
@@ -116,3 +116,9 @@ _CONVERTED: Final[Mapping[Kind, Callable[[Any], Any]]] = {
     Kind.MOMENT: _moment,
     Kind.TEXTS: _texts,
 }
+
+_NOTHING: Final[frozenset[type]] = frozenset({type(None)})
+_PLAIN: Final[Mapping[Kind, frozenset[type]]] = {
+    kind: _NOTHING | {held} for kind, held in ((Kind.TEXT, str), (Kind.WHOLE, int))
+}
+"""What a column of that kind may hold as it is."""

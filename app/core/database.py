@@ -5,17 +5,19 @@ when its block ends. What goes wrong with the connection comes out as `Unavailab
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from time import monotonic
 from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import ExceptionContext
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.errors import Unavailable
 from app.settings import Settings
@@ -26,6 +28,12 @@ LOCK_NOT_AVAILABLE: Final = "55P03"
 # Classes of SQLSTATE that say 'not now': connection, resources, operator intervention, system,
 # and the conflicts that a retry cures.
 TRANSIENT: Final = ("08", "53", "57", "58", "40")
+
+
+_DRIVER: Final = "driver"
+_USED_AT: Final = "used_at"
+RESTED_S: Final = 5.0
+"""A connection that nobody used for so long is asked whether it is alive before it is used."""
 
 
 class ReadSession(AsyncSession):
@@ -40,6 +48,31 @@ class WriteSession(AsyncSession):
         connection = await (await self.connection()).get_raw_connection()
         driver: asyncpg.Connection = connection.driver_connection
         return driver
+
+
+async def fetch(session: AsyncSession, statement: str) -> Sequence[asyncpg.Record]:
+    """Rows, by position or by name, of a statement without placeholders.
+
+    As `exec_driver_sql`, in the session's transaction, but straight from the driver: half of the
+    service's time for a small statement. What goes wrong comes out as `Unavailable` all the same.
+    """
+    transaction = session.sync_session.get_transaction()
+    known, driver = session.info.get(_DRIVER, (None, None))
+    if transaction is None or known is not transaction:
+        driver = await _begin(session)
+        session.info[_DRIVER] = (session.sync_session.get_transaction(), driver)
+    rows: Sequence[asyncpg.Record] = await driver.fetch(statement)
+    return rows
+
+
+async def _begin(session: AsyncSession) -> asyncpg.Connection:
+    """The driver's connection, in the session's transaction."""
+    connection = await session.connection()
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    if not driver.is_in_transaction():
+        # SQLAlchemy begins a transaction with the first statement of its own.
+        await connection.exec_driver_sql("SELECT 1")
+    return driver
 
 
 class Database:
@@ -88,7 +121,6 @@ def build_engine(settings: Settings, url: str) -> AsyncEngine:
         pool_size=settings.pool_size,
         max_overflow=0,
         pool_timeout=settings.pool_timeout_s,
-        pool_pre_ping=True,
         connect_args={
             "timeout": settings.connect_timeout_s,
             "command_timeout": statement_s + 5,
@@ -103,7 +135,31 @@ def build_engine(settings: Settings, url: str) -> AsyncEngine:
         },
     )
     event.listen(engine.sync_engine, "handle_error", _drop_read_only_connections)
+    event.listen(engine.sync_engine, "checkin", _note_use)
+    event.listen(engine.sync_engine, "checkout", _check_alive)
     return engine
+
+
+def _note_use(connection: Any, entry: ConnectionPoolEntry) -> None:
+    entry.info[_USED_AT] = monotonic()
+
+
+def _check_alive(connection: Any, entry: ConnectionPoolEntry, _: object) -> None:
+    """Replace dead connections before they are used: all of them, where one is dead.
+
+    One that the server closed is known to be closed without asking. One that rested is asked: what
+    stands between may have forgotten it without a word. Asking always would be three round trips
+    for each answer.
+    """
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
+    used_at = entry.info.get(_USED_AT)  # None: it is new
+    if used_at is None or monotonic() - used_at < RESTED_S:
+        return
+    try:
+        connection.ping()
+    except Exception as error:
+        raise InvalidatePoolError from error
 
 
 def _drop_read_only_connections(context: ExceptionContext) -> None:

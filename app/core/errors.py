@@ -14,6 +14,7 @@
     │   ├── UnknownValue
     │   ├── ConfidentialSource
     │   └── AllRowsRejected        carries the write report
+    ├── RateLimited 429            more requests than the limit that is set
     ├── Unavailable 503            the database is away, busy or starting
     │   ├── StaleSchema
     │   └── Draining
@@ -154,6 +155,17 @@ class AllRowsRejected(Refused):
 
     code = "all_rows_rejected"
     title = "Every row was rejected"
+
+
+class RateLimited(PaybandError):
+    """One caller asked more often than the limit allows."""
+
+    status = 429
+    code = "rate_limited"
+    title = "Too many requests"
+
+    def __init__(self, detail: str, *, retry_after_s: int) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_s)})
 
 
 class Unavailable(PaybandError):

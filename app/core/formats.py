@@ -9,9 +9,10 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from time import sleep
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from starlette.responses import Response
 
 from app.core.columnar import render_arrow, render_parquet
 from app.core.errors import NotAcceptable, UnknownValue
-from app.core.rows import NO_KINDS, Kinds, Meta, Row, Table
+from app.core.rows import NO_KINDS, Kinds, Meta, Rows, Table, mappings_of, values_of
 from app.domain.nearest import nearest
 
 META_HEADER: Final = "Payband-Meta"
@@ -31,6 +32,10 @@ META_HEADER_LIMIT: Final = 3_000
 THREAD_ROWS: Final = 500
 """Tables with more rows than this are rendered in a thread: the event loop goes on meanwhile."""
 
+PART_ROWS: Final = 100
+"""Rows that are rendered at once, in some 0.3 ms."""
+
+_PLAIN_CELLS: Final = frozenset({int, float, type(None)})
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
@@ -54,10 +59,9 @@ class Format:
 
 def render_json(table: Table) -> bytes:
     """`{"data": [rows], "meta": {...}}`; a row is an object with the columns in order."""
-    # Row by row: one call for all would hold the interpreter lock, and the event loop with it.
-    rows = _objects(table.rows, table.columns)
-    data = b",".join(to_json(row, inf_nan_mode="null") for row in rows)
-    return b'{"data":[%b],"meta":%b}' % (data, to_json(table.meta, inf_nan_mode="null"))
+    # A list without its brackets: the rows and the commas between them.
+    parts = (_json(mappings_of(part, table.columns))[1:-1] for part in _parts(table.rows))
+    return b'{"data":[%b],"meta":%b}' % (b",".join(parts), _json(table.meta))
 
 
 def render_ndjson(table: Table) -> bytes:
@@ -65,18 +69,26 @@ def render_ndjson(table: Table) -> bytes:
     return ndjson_lines(table.columns, table.rows)
 
 
-def ndjson_lines(columns: Sequence[str], rows: Sequence[Row]) -> bytes:
+def ndjson_lines(columns: Sequence[str], rows: Rows) -> bytes:
     """NDJSON of `rows`."""
-    lines = (to_json(row, inf_nan_mode="null") for row in _objects(rows, columns))
-    return b"".join(line + b"\n" for line in lines)
+    parts = (mappings_of(part, columns) for part in _parts(rows))
+    return b"".join(_json(row) + b"\n" for part in parts for row in part)
 
 
-def _objects(rows: Sequence[Row], columns: Sequence[str]) -> Sequence[Row]:
-    """`rows` with `columns` in order: as they are, where they are so already."""
-    names = tuple(columns)
-    if all(tuple(row) == names for row in rows):
-        return rows
-    return [{column: row.get(column) for column in columns} for row in rows]
+def _json(value: Any) -> bytes:
+    return to_json(value, inf_nan_mode="null")
+
+
+def _parts(rows: Rows) -> Iterator[Rows]:
+    """`rows` bit by bit.
+
+    The interpreter's lock is given up in between: another thread, such as the event loop's, that
+    waits for it has it at once, and not when it is taken away, after 5 ms at each turn.
+    """
+    for start in range(0, len(rows), PART_ROWS):
+        if start:
+            sleep(0)
+        yield rows[start : start + PART_ROWS]
 
 
 def render_csv(table: Table) -> bytes:
@@ -84,14 +96,27 @@ def render_csv(table: Table) -> bytes:
     return csv_lines(table.columns, table.rows).encode()
 
 
-def csv_lines(columns: Sequence[str], rows: Iterable[Row], *, header: bool = True) -> str:
+def csv_lines(columns: Sequence[str], rows: Rows, *, header: bool = True) -> str:
     """CSV text of `rows`; every text cell is made harmless for spreadsheets (`csv_cell`)."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     if header:
         writer.writerow(columns)
-    writer.writerows([csv_cell(row.get(column)) for column in columns] for row in rows)
+    for part in _parts(rows):
+        values = zip(*values_of(part, columns), strict=True)
+        writer.writerows(zip(*map(_csv_cells, values), strict=True))
     return buffer.getvalue()
+
+
+def _csv_cells(values: Sequence[Any]) -> Sequence[Any]:
+    """`csv_cell` of a column's values: nothing to do for numbers, once for each text."""
+    types = set(map(type, values))
+    if types <= _PLAIN_CELLS:
+        return values
+    if types == {str}:
+        cells = {value: csv_cell(value) for value in set(values)}
+        return [cells[value] for value in values]
+    return list(map(csv_cell, values))
 
 
 def csv_cell(value: Any) -> Any:
@@ -229,7 +254,7 @@ def _weight(chosen: Format, ranges: Mapping[str, float]) -> float:
 
 
 async def render_table(
-    rows: Sequence[Row],
+    rows: Rows,
     meta: Meta,
     columns: Sequence[str],
     format: Format,
@@ -239,7 +264,7 @@ async def render_table(
     """The response that carries a table in that format.
 
     `filename` is without its ending; `kinds` are those of the columns, for the formats that have
-    types (`app.core.rows.kinds_of` says what happens to a column without). Large tables are
+    types (`app.core.rows.typed_columns` says what happens to a column without). Large tables are
     rendered in a thread.
     """
     table = Table(rows, meta, columns, kinds)

@@ -14,7 +14,7 @@ from app.core.routing import RouteTable
 
 # What a caller may name a request: enough for UUIDs and trace ids, nothing that forges log lines.
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}", re.ASCII)
-QUIET: Final = frozenset({"/livez", "/readyz"})
+QUIET: Final = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class RequestId:
@@ -73,6 +73,7 @@ class AccessLog:
         routes: RouteTable = scope["app"].state.routes
         entry = routes.find(scope)
         route = entry.template if entry is not None else "none"
+        scope["app"].state.requests.count(route, status)
         caller = getattr(scope["state"].get("caller"), "id", None)
         write = self.log.debug if route in QUIET else self.log.info
         write(

@@ -93,6 +93,12 @@ _EXAMPLES: Final[Mapping[int, tuple[str, str, str]]] = {
         "Unknown parameter",
         "Parameter 'regoin' is not known here. Nearest: region.",
     ),
+    429: (
+        "rate_limited",
+        "Too many requests",
+        "More than 600 requests in a minute; wait, or ask with If-None-Match: an answer that did "
+        "not change costs nothing.",
+    ),
     500: (
         "internal_error",
         "Internal error",
@@ -124,8 +130,8 @@ def problem(status: int, code: str, title: str, detail: str, **members: Any) -> 
 def problems(*statuses: int) -> dict[int | str, Json]:
     """For a route's `responses=`: these errors, each with the usual example.
 
-    404 and 409 are for routes to declare. The others are added by themselves: 401, 403, 422, 500
-    and 503, 406 where there is a parameter `format`, 400, 413 and 415 where there is a body.
+    404 and 409 are for routes to declare. The others are added by themselves: 401, 403, 422, 429,
+    500 and 503, 406 where there is a parameter `format`, 400, 413 and 415 where there is a body.
     """
     return {status: problem(status, *_EXAMPLES[status]) for status in statuses}
 
@@ -191,7 +197,7 @@ def _complete(operation: Json, scope: str | None, particular: Mapping[int, Json]
     responses = operation["responses"]
     for status, response in particular.items():
         responses.setdefault(str(status), response)
-    common = [500] if scope in {None, "public"} else [401, 403, 422, 500, 503]
+    common = [500] if scope in {None, "public"} else [401, 403, 422, 429, 500, 503]
     for status in common:
         declared = responses.get(str(status))
         if declared is None or "application/json" in declared.get("content", {}):

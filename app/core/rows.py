@@ -1,13 +1,22 @@
 """A table as answers carry it: rows, what is told about them, and the kind of each column."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import repeat
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 Row = Mapping[str, Any]
+"""A row by column."""
+
+Values = Sequence[Any]
+"""A row as its values in the order of the columns; what follows them is no part of it."""
+
+Rows = Sequence[Row] | Sequence[Values]
+"""All of one form. Many rows are better values than mappings: no mapping has to be made of them."""
+
 Meta = Mapping[str, Any]
 
 
@@ -30,12 +39,38 @@ NO_KINDS: Final[Kinds] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`rows` with `columns` in order. `kinds` may leave columns out: see `kinds_of`."""
+    """`rows` with `columns` in order. `kinds` may leave columns out: see
+    `typed_columns`."""
 
-    rows: Sequence[Row]
+    rows: Rows
     meta: Meta
     columns: Sequence[str]
     kinds: Kinds = field(default_factory=dict)
+
+
+def mappings_of(rows: Rows, columns: Sequence[str]) -> Sequence[Row]:
+    """`rows` by column, in order: as they are, where they are so already."""
+    if not rows:
+        return ()
+    if not isinstance(rows[0], Mapping):
+        # Rows of values may be longer than the columns: zip ends with the shorter one.
+        return list(map(dict, map(zip, repeat(columns), rows)))
+    names = tuple(columns)
+    mappings = cast("Sequence[Row]", rows)
+    if all(tuple(row) == names for row in mappings):
+        return mappings
+    return [{column: row.get(column) for column in columns} for row in mappings]
+
+
+def values_of(rows: Rows, columns: Sequence[str]) -> Sequence[Values]:
+    """`rows` as values in the order of `columns`, exactly as long as those."""
+    if rows and isinstance(rows[0], Mapping):
+        return [[row.get(column) for column in columns] for row in cast("Sequence[Row]", rows)]
+    width = len(columns)
+    values = cast("Sequence[Values]", rows)
+    if all(len(row) == width for row in values):
+        return values
+    return [row[:width] for row in values]
 
 
 def texts_except(columns: Iterable[str], **others: Iterable[str]) -> dict[str, Kind]:
@@ -52,16 +87,17 @@ def texts_except(columns: Iterable[str], **others: Iterable[str]) -> dict[str, K
     return kinds
 
 
-def kinds_of(table: Table) -> dict[str, Kind]:
-    """The kind of every column: the one that was declared, else the one of its values.
+def typed_columns(table: Table) -> Iterator[tuple[str, Kind, Sequence[Any]]]:
+    """Every column in order: its name, its kind (as declared, else that of its values), its values.
 
     A column that was not declared and holds nothing is text: the same question may then give
     another type another day, so a route declares all it can.
     """
-    return {
-        column: table.kinds.get(column) or infer_kind(row.get(column) for row in table.rows)
-        for column in table.columns
-    }
+    values = zip(*values_of(table.rows, table.columns), strict=True)
+    empty: Sequence[Any] = ()
+    for column in table.columns:
+        found = next(values, empty)
+        yield column, table.kinds.get(column) or infer_kind(found), found
 
 
 _INFERRED: Final = (

@@ -12,9 +12,15 @@ from app.demand.statement import DemandQuestion
 from app.dependencies import Services
 from app.statistics.envelope import describe_totals
 from app.statistics.filters import Filters
-from app.statistics.population import DEFAULT_PAY_KINDS, decide_population
+from app.statistics.population import (
+    DEFAULT_PAY_KINDS,
+    decide_population,
+    population_of,
+    read_ground,
+)
 from app.statistics.queries import Totals
 from app.statistics.reading import Reading
+from app.taxonomies.catalogue import Catalogue
 
 PAY_ONLY: Final = ("employment_type", "work_mode", "pay_kind", "paid_in")
 """Filters on what demand records do not state."""
@@ -32,6 +38,11 @@ class DemandReading:
     def filters(self) -> Filters:
         """What was asked."""
         return self.question.filters
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The taxonomies of the snapshot."""
+        return self.question.catalogue
 
     def asking(self, filters: Filters) -> "DemandReading":
         """The same snapshot and population with other filters."""
@@ -57,8 +68,9 @@ async def open_demand(
     Raises UnknownValue, ConfidentialSource (422), Unavailable (503).
     """
     async with services.database.heavy_read() as session:
-        catalogue, versions = await services.catalogue.read(session)
-        population = await decide_population(session, catalogue, filters)
+        versions, sources = await read_ground(session)
+        catalogue = await services.catalogue.at(session, versions)
+        population = population_of(sources, catalogue, filters)
         question = DemandQuestion(catalogue, population, filters, measure)
         yield DemandReading(session, versions.of(filters.role_ids(catalogue)), question)
 

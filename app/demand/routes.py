@@ -7,7 +7,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.access.scopes import Scope, requires
-from app.core.formats import choose_format, render_table
+from app.core.formats import render_table
+from app.core.responses.answering import Computed
+from app.core.responses.asked import begin_asking
 from app.demand.coarser import NAMES_SKILLS, find_nearest_demand
 from app.demand.documentation import SKILLS_RESPONSES, STATISTICS_RESPONSES, TREND_RESPONSES
 from app.demand.measures import MEASURES
@@ -18,7 +20,7 @@ from app.demand.skills import COLUMNS, KINDS, SkillsParameters, find_skills, par
 from app.demand.trend import find_demand_trend
 from app.demand.trend_shape import DERIVED, DemandTrendParameters, parse_trend_shape
 from app.dependencies import ServicesDep
-from app.statistics.envelope import rows_of
+from app.statistics.asking import about_demand, computed
 from app.statistics.filters import parse_filters
 from app.statistics.kinds import column_kinds
 
@@ -43,22 +45,28 @@ async def get_demand_statistics(
     are added. Demand records state neither employment type, work mode nor pay: all of them are
     `unspecified` there, and `paid_in` matches none.
     """
-    chosen = choose_format(parameters.format, request.headers.get("accept"))
+    asking = begin_asking(request, parameters.format)
     filters = parse_filters(parameters, _today())
     measure, shape = parse_measure(parameters), parse_demand_shape(parameters)
-    async with open_demand(services, filters, measure) as reading:
-        answer = await find_demand(reading, shape)
-        nearest = await find_nearest_demand(reading, answer.totals.records, shape.grouping)
-    meta = {
-        "query": {**filters.echo(), "measure": measure, **shape.echo()},
-        "share_of": answer.share_of,
-        **reading.describe(answer.totals, len(answer.rows)),
-        "nearest": nearest,
-    }
-    kinds = column_kinds(answer.columns, MEASURES)
-    return await render_table(
-        await rows_of(answer), meta, answer.columns, chosen, "demand-statistics", kinds
-    )
+    asked = about_demand(asking, "demand-statistics", filters, {"measure": measure, **shape.echo()})
+
+    async def compute() -> Computed:
+        async with open_demand(services, filters, measure) as reading:
+            answer = await find_demand(reading, shape)
+            nearest = await find_nearest_demand(reading, answer.totals.records, shape.grouping)
+        meta = {
+            "query": {**filters.echo(), "measure": measure, **shape.echo()},
+            "share_of": answer.share_of,
+            **reading.describe(answer.totals, len(answer.rows)),
+            "nearest": nearest,
+        }
+        kinds = column_kinds(answer.columns, MEASURES)
+        response = await render_table(
+            answer.rows, meta, answer.columns, asking.format, "demand-statistics", kinds
+        )
+        return computed(reading, response)
+
+    return await services.responses.answer(asked, compute)
 
 
 @router.get(
@@ -79,21 +87,31 @@ async def get_demand_trend(
     before the window. `meta.cut_periods` lists periods that the window covers in part: they have no
     index, and a change only against the same days a year before.
     """
-    chosen = choose_format(parameters.format, request.headers.get("accept"))
+    asking = begin_asking(request, parameters.format)
     filters = parse_filters(parameters, _today())
     measure, shape = parse_measure(parameters), parse_trend_shape(parameters)
-    async with open_demand(services, filters, measure) as reading:
-        trend = await find_demand_trend(reading, shape)
-        nearest = await find_nearest_demand(reading, trend.totals.records, shape.periodic)
-    query = {**filters.echo(), "measure": measure, **shape.echo()}
-    meta = {
-        "query": {**query, "change_of": trend.change_of, "base": trend.base.label},
-        **reading.describe(trend.totals, len(trend.rows)),
-        **trend.describe(),
-        "nearest": nearest,
-    }
-    kinds = column_kinds(shape.columns, {**MEASURES, **DERIVED})
-    return await render_table(trend.rows, meta, shape.columns, chosen, "demand-trend", kinds)
+    chosen = {"change_of": parameters.change_of, "base": parameters.base}
+    echo = {"measure": measure, **shape.echo()}
+    asked = about_demand(asking, "demand-trend", filters, {**echo, **chosen})
+
+    async def compute() -> Computed:
+        async with open_demand(services, filters, measure) as reading:
+            trend = await find_demand_trend(reading, shape)
+            nearest = await find_nearest_demand(reading, trend.totals.records, shape.periodic)
+        query = {**filters.echo(), **echo, "change_of": trend.change_of, "base": trend.base.label}
+        meta = {
+            "query": query,
+            **reading.describe(trend.totals, len(trend.rows)),
+            **trend.describe(),
+            "nearest": nearest,
+        }
+        kinds = column_kinds(shape.columns, {**MEASURES, **DERIVED})
+        response = await render_table(
+            trend.rows, meta, shape.columns, asking.format, "demand-trend", kinds
+        )
+        return computed(reading, response)
+
+    return await services.responses.answer(asked, compute)
 
 
 @router.get(
@@ -112,18 +130,28 @@ async def get_demand_skills(
     over skills. `meta.coverage.no_skills` counts the records that name none; shares are of those
     that do.
     """
-    chosen = choose_format(parameters.format, request.headers.get("accept"))
+    asking = begin_asking(request, parameters.format)
     filters = parse_filters(parameters, _today())
     measure, sort = parse_measure(parameters), parse_skills_sort(parameters.sort)
-    async with open_demand(services, filters, measure) as reading:
-        answer = await find_skills(reading, parameters.limit, sort)
-        nearest = await find_nearest_demand(reading, answer.totals.records, counted=NAMES_SKILLS)
-    described = reading.describe(answer.totals, len(answer.rows))
-    coverage = {**described["coverage"], "no_skills": answer.no_skills}
-    asked = {"measure": measure, "sort": sort, "limit": parameters.limit}
-    query = {**filters.echo(), **asked}
-    meta = {"query": query, **described, "coverage": coverage, "nearest": nearest}
-    return await render_table(answer.rows, meta, COLUMNS, chosen, "demand-skills", KINDS)
+    shape = {"measure": measure, "sort": sort, "limit": parameters.limit}
+    asked = about_demand(asking, "demand-skills", filters, shape)
+
+    async def compute() -> Computed:
+        async with open_demand(services, filters, measure) as reading:
+            answer = await find_skills(reading, parameters.limit, sort)
+            nearest = await find_nearest_demand(
+                reading, answer.totals.records, counted=NAMES_SKILLS
+            )
+        described = reading.describe(answer.totals, len(answer.rows))
+        coverage = {**described["coverage"], "no_skills": answer.no_skills}
+        query = {**filters.echo(), **shape}
+        meta = {"query": query, **described, "coverage": coverage, "nearest": nearest}
+        response = await render_table(
+            answer.rows, meta, COLUMNS, asking.format, "demand-skills", KINDS
+        )
+        return computed(reading, response)
+
+    return await services.responses.answer(asked, compute)
 
 
 def _today() -> date:

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.cells.writing import cells_sql, columns_sql, entries_sql
 from app.core.database import WriteSession
 from app.core.versions import advance_epoch, advance_roles
 from app.domain.vocabulary import RECURRENCES, SOURCE_KINDS
@@ -28,8 +29,10 @@ _STATE = text(
 )
 _REMOVE = (
     text(
-        "WITH gone AS (DELETE FROM salary_records WHERE source_id = :source RETURNING role_id),"
-        " keys AS (DELETE FROM salary_identities WHERE source_id = :source)"
+        "WITH gone AS (DELETE FROM salary_records r WHERE source_id = :source"  # noqa: S608 - SQL of ours
+        f" RETURNING {columns_sql('r')}),"
+        " keys AS (DELETE FROM salary_identities WHERE source_id = :source),"
+        f" withdrawn AS ({cells_sql(entries_sql('gone', withdrawn=True))})"
         " SELECT role_id, count(*) AS records FROM gone GROUP BY role_id"
     ),
     text(

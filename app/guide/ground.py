@@ -19,7 +19,9 @@ from app.domain.nearest import nearest
 from app.domain.vocabulary import UNSPECIFIED
 from app.guide.shape import GuideShape
 from app.market.queries import ABSENT
+from app.statistics.bands import Bands, find_bands
 from app.statistics.basis import Basis
+from app.statistics.cell_reading import keeping
 from app.statistics.filters import Filters
 from app.statistics.population import DEFAULT_PAY_KINDS
 from app.statistics.reading import Reading, begin_reading
@@ -83,6 +85,13 @@ class Ground:
     beside: DemandReading
     facts: Mapping[str, Any]
     benchmarks: Sequence[Row] = field(repr=False)
+    _bands: list[Bands] = field(default_factory=list, compare=False, repr=False)
+
+    async def bands(self) -> Bands:
+        """The pay bands by level, which two sections show; computed once."""
+        if not self._bands:
+            self._bands.append(await find_bands(self.reading, self.shape.bands))
+        return self._bands[0]
 
     @property
     def without_pay(self) -> str:
@@ -142,7 +151,8 @@ async def find_ground(
     filters = replace(filters, role=(role.code,))
     if not filters.region:
         filters = replace(filters, region=published_region(catalogue, facts, benchmarks))
-    reading = await begin_reading(services, session, filters, basis)
+    # The sections are about the same records: what one reads serves the next.
+    reading = keeping(await begin_reading(services, session, filters, basis))
     beside = await demand_beside(reading)
     return Ground(role, shape, reading, beside, facts, benchmarks)
 

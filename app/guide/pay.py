@@ -11,7 +11,7 @@ from app.domain.windows import is_cut
 from app.guide.ground import NOT_IN_RELEASE, Ground, Row, Table
 from app.market.queries import find_market
 from app.market.shape import MARKET, MarketShape, market_measures
-from app.statistics.bands import FIGURES, find_bands
+from app.statistics.bands import FIGURES
 from app.statistics.envelope import range_share
 from app.statistics.grouping import DIMENSIONS, NO_GROUPS, Grouping
 from app.statistics.kinds import column_kinds
@@ -70,7 +70,7 @@ def figures_of(ground: Ground, *names: str) -> tuple[Measure, ...]:
 
 async def find_level_bands(ground: Ground) -> Table:
     """A band for each level asked that has records or a published one, by rank."""
-    bands = await find_bands(ground.reading, ground.shape.bands)
+    bands = await ground.bands()
     published = ground.published_bands()
     live = {row["level"]: row for row in bands.rows}
     levels = ground.reading.catalogue.levels
@@ -104,7 +104,7 @@ async def find_overall(ground: Ground) -> Table:
     """
     measures = figures_of(ground, "count", "p50", "quality")
     answer = await find_statistics(ground.reading, Shape(NO_GROUPS, measures))
-    bands = await find_bands(ground.reading, ground.shape.bands)
+    bands = await ground.bands()
     published = ground.published_bands()
     figures = (*(measure.name for measure in measures), *BAND, "open_ended")
     columns = (*figures, *PUBLISHED, "status")

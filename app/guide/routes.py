@@ -1,5 +1,6 @@
 """GET /v1/roles/{role}/guide."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -9,13 +10,16 @@ from starlette.responses import Response
 
 from app.access.scopes import Scope, requires
 from app.core.errors import Refused
-from app.core.formats import FORMATS, Format, choose_format, render_table
+from app.core.formats import FORMATS, Format, render_table
+from app.core.responses.answering import Computed
+from app.core.responses.asked import begin_asking
 from app.dependencies import ServicesDep
 from app.guide.documentation import GUIDE_RESPONSES
 from app.guide.envelope import PAID_SECTIONS, describe_guide
 from app.guide.ground import EMPTY, Ground, Table, find_ground
 from app.guide.sections import REGISTRY
 from app.guide.shape import GuideParameters, parse_guide_shape, with_usual_window
+from app.statistics.asking import about_pay, computed
 from app.statistics.coarser import find_nearest
 from app.statistics.reading import parse_question
 
@@ -43,25 +47,34 @@ async def get_role_guide(
     without it the document is JSON. With `population=released` pay is of the release, public
     demand and titles stand beside it, and work modes are not there.
     """
-    chosen = choose_format(parameters.format, request.headers.get("accept"))
+    asking = begin_asking(request, parameters.format)
     filters, basis = parse_question(parameters)
     shape = parse_guide_shape(parameters)
-    check_format(chosen, shape.section)
-    today = datetime.now(UTC).date()
-    filters = with_usual_window(filters, today, released=basis.is_released)
-    async with services.database.heavy_read() as session:
-        ground = await find_ground(services, session, role, (filters, basis), shape)
-        tables = {name: await REGISTRY[name].find(ground) for name in shape.sections}
-        meta = describe_guide(ground, tables)
-        offers = meta["status"] == EMPTY and not PAID_SECTIONS.isdisjoint(tables)
-        nearest = await find_nearest(ground.reading) if offers else None
-    meta["nearest"] = nearest
-    if shape.section is None:
-        return _document(ground, tables, {**meta, "sections": _described(tables)})
-    table = tables[shape.section]
-    name = f"guide-{ground.role.code}-{shape.section}"
-    meta = {**meta, **table.describe()}
-    return await render_table(table.rows, meta, table.columns, chosen, name, table.kinds)
+    check_format(asking.format, shape.section)
+    filters = with_usual_window(filters, datetime.now(UTC).date(), released=basis.is_released)
+    question = about_pay(asking, "guide", filters, basis, {"guide": role, **shape.echo()})
+    asked = replace(question, roles=(role,))
+
+    async def compute() -> Computed:
+        async with services.database.heavy_read() as session:
+            ground = await find_ground(services, session, role, (filters, basis), shape)
+            tables = {name: await REGISTRY[name].find(ground) for name in shape.sections}
+            meta = describe_guide(ground, tables)
+            offers = meta["status"] == EMPTY and not PAID_SECTIONS.isdisjoint(tables)
+            nearest = await find_nearest(ground.reading) if offers else None
+        meta["nearest"] = nearest
+        if shape.section is None:
+            document = _document(ground, tables, {**meta, "sections": _described(tables)})
+            return computed(ground.reading, document)
+        table = tables[shape.section]
+        name = f"guide-{ground.role.code}-{shape.section}"
+        meta = {**meta, **table.describe()}
+        response = await render_table(
+            table.rows, meta, table.columns, asking.format, name, table.kinds
+        )
+        return computed(ground.reading, response)
+
+    return await services.responses.answer(asked, compute)
 
 
 def check_format(chosen: Format, section: str | None) -> None:

@@ -1,5 +1,6 @@
 """Whether this process answers: starting, ready, draining."""
 
+from collections.abc import Callable
 from typing import Final
 
 from app.core.errors import Draining, PaybandError, Unavailable
@@ -17,6 +18,7 @@ class Readiness:
     def __init__(self) -> None:
         self._obstacle: PaybandError | None = Unavailable(STARTING, code="starting")
         self._draining = False
+        self._when_draining: list[Callable[[], None]] = []
 
     @property
     def is_ready(self) -> bool:
@@ -32,8 +34,17 @@ class Readiness:
         self._obstacle = obstacle
 
     def set_draining(self) -> None:
-        """The process was told to end: no new work should be sent here."""
+        """The process was told to end: no new work should be sent here.
+
+        Called by the handler of a signal, and when the application ends.
+        """
         self._draining = True
+        for act in self._when_draining:
+            act()
+
+    def when_draining(self, act: Callable[[], None]) -> None:
+        """Have `act` called as soon as the process ends: for what would hold it up."""
+        self._when_draining.append(act)
 
     def check_started(self) -> None:
         """Raise what keeps this process from answering at all (503)."""

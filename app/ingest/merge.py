@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import TextClause, text
 from sqlalchemy.exc import IntegrityError
 
+from app.cells.writing import CELL_COLUMNS, cells_sql, columns_sql, entries_sql
 from app.core.database import WriteSession
 from app.domain.money import FTE_FREE_PERIODS, PERIODS_PER_YEAR, ROUNDING_DECIMALS
 from app.domain.vocabulary import PAY_PERIODS
@@ -134,12 +135,12 @@ def build_statements(tables: RecordTables) -> MergeStatements:
     }
     return MergeStatements(
         identities_new=text(_IDENTITIES_NEW.format(**names)),
-        insert_new=text(_build_insert(tables, onto_old=False).format(**names)),
+        insert_new=text(_build_insert_new(tables).format(**names)),
         summary_new=text(_SUMMARY_NEW.format(**names)),
         identities=text(_IDENTITIES.format(**names)),
         summary=text(_SUMMARY.format(**names)),
         replace=text(_REPLACE.format(**names)),
-        insert_any=text(_build_insert(tables, onto_old=True).format(**names)),
+        insert_any=text(_build_insert_any(tables).format(**names)),
         moved_dates=text(_MOVED_DATES.format(**names)),
     )
 
@@ -206,6 +207,31 @@ _IS_KEPT: Final = (
 # the base currency there is none; where the currency changed, `payband rates` will find it.
 _IS_CARRIED: Final = f"({_IS_KEPT} AND (s.rate_pending OR s.rate IS NOT NULL))"
 _SAME_RATE: Final = "(r.currency = s.currency AND r.rate IS NOT NULL)"
+
+
+def _build_insert_new(tables: RecordTables) -> str:
+    """Insert all staged rows, and what they add to the cells."""
+    insert = _build_insert(tables, onto_old=False)
+    if tables is not SALARIES:
+        return insert
+    return f"WITH came AS ({insert}) {cells_sql(entries_sql('{staged}'))}"
+
+
+def _build_insert_any(tables: RecordTables) -> str:
+    """Insert what was merged, and what it and the replaced records change in the cells."""
+    insert = _build_insert(tables, onto_old=True)
+    if tables is not SALARIES:
+        return insert
+    # Compared as they are stored: most sightings of a posting change nothing that cells hold.
+    same = f"ROW({columns_sql('c')})::record *= ROW({columns_sql('r')})::record"
+    new = f"FROM came c LEFT JOIN {{replaced}} r USING (record_id) WHERE NOT {same}"
+    old = f"FROM {{replaced}} r JOIN came c USING (record_id) WHERE NOT {same}"
+    changes = (
+        f"SELECT {columns_sql('c')}, false AS withdrawn {new}"
+        f" UNION ALL SELECT {columns_sql('r')}, true {old}"
+    )
+    returned = f"RETURNING record_id, {', '.join(CELL_COLUMNS)}"
+    return f"WITH came AS ({insert} {returned}) {cells_sql(changes)}"
 
 
 def _build_insert(tables: RecordTables, *, onto_old: bool) -> str:

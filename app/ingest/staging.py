@@ -14,6 +14,7 @@ from sqlalchemy import Table as SqlTable
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
+from app.cells.writing import CELL_COLUMNS
 from app.core.database import WriteSession
 from app.tables import (
     Benchmark,
@@ -89,9 +90,14 @@ class RecordTables:
 SALARIES: Final = RecordTables(
     "salary_records",
     SalaryIdentity.__tablename__,
-    (
-        *("observed_on", "observed_until", "precision", "last_seen_on"),
-        *("currency", "rate", "rate_on"),
+    tuple(
+        dict.fromkeys(
+            (
+                *("observed_on", "observed_until", "precision", "last_seen_on"),
+                *("currency", "rate", "rate_on"),
+                *CELL_COLUMNS,
+            )
+        )
     ),
     SalaryRecord,
 )

@@ -1,10 +1,12 @@
 """Undoing an import: what it inserted goes, what it or others changed since stays."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
+from app.cells.writing import cells_sql, columns_sql, entries_sql
 from app.core.database import WriteSession
 from app.core.errors import Conflict
 from app.core.versions import advance_epoch, advance_roles
@@ -42,12 +44,12 @@ _BOUND: Final = (
     " AND record_id > :after ORDER BY record_id OFFSET :rows LIMIT 1"
 )
 _DELETE: Final = (
-    "WITH gone AS (DELETE FROM {records}"
+    "WITH gone AS (DELETE FROM {records} r"
     " WHERE role_id = :role AND import_id = :id AND changed_import_id = :id"
     " AND record_id > :after AND record_id <= coalesce(CAST(:until AS bigint), record_id)"
-    " RETURNING source_id, key), forgotten AS ("
+    " RETURNING r.key, {columns}), forgotten AS ("
     "DELETE FROM {identities} i USING gone g WHERE i.source_id = g.source_id AND i.key = g.key)"
-    " SELECT count(*) FROM gone"
+    "{cells} SELECT count(*) FROM gone"
 )
 _DELETE_BENCHMARKS = text(
     "WITH gone AS (DELETE FROM benchmarks WHERE import_id = :id AND changed_import_id = :id"
@@ -125,8 +127,7 @@ async def _undo_records(
 async def _delete_role(
     session: WriteSession, tables: RecordTables, import_id: int, role_id: int
 ) -> int:
-    names = {"records": tables.records, "identities": tables.identities}
-    bound, delete = text(_BOUND.format(**names)), text(_DELETE.format(**names))
+    bound, delete = text(_BOUND.format(records=tables.records)), _build_delete(tables)
     values = {"id": import_id, "role": role_id, "after": 0}
     deleted = 0
     while True:
@@ -135,6 +136,16 @@ async def _delete_role(
         if until is None:
             return deleted
         values["after"] = until
+
+
+@cache
+def _build_delete(tables: RecordTables) -> TextClause:
+    columns, cells = "r.source_id", ""
+    if tables is SALARIES:
+        columns = columns_sql("r")
+        cells = f", withdrawn AS ({cells_sql(entries_sql('gone', withdrawn=True))})"
+    names = {"records": tables.records, "identities": tables.identities}
+    return text(_DELETE.format(**names, columns=columns, cells=cells))
 
 
 async def _undo_benchmarks(session: WriteSession, import_id: int, undone: Undone) -> None:

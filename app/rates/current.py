@@ -20,6 +20,9 @@ MAX_AGE_DAYS: Final = 31
 # Per base currency the stamp and the table: one entry in practice, replaced when rates arrive.
 _tables: "dict[str, tuple[str, RateTable]]" = {}
 
+MOST_KEPT: Final = 1_000
+_kept: dict[tuple[str, str, str, date], tuple[float, date | None]] = {}
+
 
 async def load_rate_table(session: AsyncSession, base: str) -> "RateTable":
     """Rates to `base` as of the session's snapshot; read again only after an epoch's advance."""
@@ -44,6 +47,21 @@ async def read_rate_table(session: AsyncSession, base: str) -> "RateTable":
         for currency, days, per_eur in await read_series(session)
     }
     return build_rate_table(base, quotes)
+
+
+async def find_output_rate(
+    session: AsyncSession, stamp: str, base: str, currency: str, on: date
+) -> tuple[float, date | None]:
+    """`output_rate`, kept in memory: `stamp` is the epoch's in the session's snapshot, and rates do
+    not change without it."""
+    key = (stamp, base, currency, on)
+    found = _kept.get(key)
+    if found is None:
+        found = await output_rate(session, base, currency, on)
+        if len(_kept) >= MOST_KEPT:
+            _kept.clear()
+        _kept[key] = found
+    return found
 
 
 async def output_rate(

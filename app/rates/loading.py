@@ -126,8 +126,9 @@ async def reprice_pending(database: Database, base: str) -> RepriceReport:
             rates = await load_rate_table(session, base)
             currencies = sorted({*rates.rows, base})
             # No writer in between: it would lock records in another order, or change them.
-            await lock_sources(session, await pending_sources(session, currencies), alone=True)
-            rows = await read_pending(session, currencies, after, BATCH)
+            sources = await pending_sources(session, currencies)
+            await lock_sources(session, sources, alone=True)
+            rows = await read_pending(session, currencies, sources, after, BATCH)
             if rows:
                 report = report.plus(await _reprice(session, rows, rates))
             after = (rows[-1]["role_id"], rows[-1]["record_id"]) if len(rows) == BATCH else None

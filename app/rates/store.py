@@ -10,6 +10,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, Result, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.cells.writing import cells_sql, columns_sql, entries_sql
 from app.core.database import WriteSession
 from app.rates.ecb import ReferenceRates
 
@@ -59,7 +60,7 @@ _PENDING = text(
     "SELECT role_id, record_id, source_id, currency, pay_period, fte::float8 AS fte,"
     " amount_min::float8 AS amount_min, amount_max::float8 AS amount_max, observed_on"
     " FROM salary_records"
-    " WHERE rate_pending AND currency = ANY(:currencies)"
+    " WHERE rate_pending AND currency = ANY(:currencies) AND source_id = ANY(:sources)"
     "  AND (role_id, record_id) > (:role, :record)"
     " ORDER BY role_id, record_id LIMIT :limit"
 )
@@ -67,10 +68,17 @@ _STAGE_PRICES = text(
     "CREATE TEMP TABLE staged_prices (role_id int, record_id bigint, rate float8, rate_on date,"
     " annual_low int, annual_high int, annual_amount int) ON COMMIT DROP"
 )
+# All parts of a statement see the records as they were before it.
 _APPLY_PRICES = text(
-    "UPDATE salary_records r SET rate_pending = false, rate = s.rate, rate_on = s.rate_on,"
+    f"WITH pending AS (SELECT {columns_sql('r')} FROM salary_records r"  # noqa: S608 - names of ours
+    " JOIN staged_prices s ON r.role_id = s.role_id AND r.record_id = s.record_id),"
+    " priced AS (UPDATE salary_records r"
+    " SET rate_pending = false, rate = s.rate, rate_on = s.rate_on,"
     " annual_low = s.annual_low, annual_high = s.annual_high, annual_amount = s.annual_amount"
     " FROM staged_prices s WHERE r.role_id = s.role_id AND r.record_id = s.record_id"
+    f" RETURNING {columns_sql('r')}), written AS ("
+    + cells_sql(f"{entries_sql('pending', withdrawn=True)} UNION ALL {entries_sql('priced')}")
+    + ") SELECT count(*) FROM priced"
 )
 _PUBLIC = text("SELECT id FROM sources WHERE NOT confidential")
 
@@ -141,11 +149,16 @@ async def pending_sources(session: WriteSession, currencies: Sequence[str]) -> l
 
 
 async def read_pending(
-    session: WriteSession, currencies: Sequence[str], after: tuple[int, int], limit: int
+    session: WriteSession,
+    currencies: Sequence[str],
+    sources: Sequence[int],
+    after: tuple[int, int],
+    limit: int,
 ) -> list[RowMapping]:
     """The next pending salary records after a (role, record) key, in the order of that key."""
+    wanted = {"currencies": list(currencies), "sources": list(sources)}
     bounds = {"role": after[0], "record": after[1], "limit": limit}
-    rows = await session.execute(_PENDING, {"currencies": list(currencies), **bounds})
+    rows = await session.execute(_PENDING, wanted | bounds)
     return list(rows.mappings())
 
 
@@ -156,11 +169,14 @@ async def count_pending(session: AsyncSession) -> int:
 
 
 async def apply_prices(session: WriteSession, prices: Iterable[tuple[Any, ...]]) -> int:
-    """Write (role, record, rate, rate day, low, high, middle) to records; how many there were."""
+    """Write (role, record, rate, rate day, low, high, middle) to records; how many there were.
+
+    Their sources are locked alone, so that the records are those that were read.
+    """
     await session.execute(_STAGE_PRICES)
     driver = await session.driver()
     await driver.copy_records_to_table("staged_prices", records=prices)
-    return rows_of(await session.execute(_APPLY_PRICES))
+    return int(await session.scalar(_APPLY_PRICES) or 0)
 
 
 async def public_sources(session: AsyncSession) -> frozenset[int]:

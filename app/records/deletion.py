@@ -10,6 +10,7 @@ from sqlalchemy import TextClause, text
 
 from app.access.audit import record
 from app.access.caller import Caller
+from app.cells.writing import cells_sql, columns_sql, entries_sql
 from app.core.database import Database, WriteSession
 from app.core.errors import NotAllowed
 from app.core.versions import advance_epoch, advance_roles
@@ -137,15 +138,19 @@ def _statements(table: RecordTable, *, by_key: bool) -> _Statements:
             " AND (CAST(:first AS date) IS NULL OR observed_on >= CAST(:first AS date))"
             " AND (CAST(:last AS date) IS NULL OR observed_until <= CAST(:last AS date))"
         )
+    columns, cells = "r.source_id, r.role_id", ""
+    if table is SalaryRecord:
+        columns = columns_sql("r")
+        cells = f", withdrawn AS ({cells_sql(entries_sql('gone', withdrawn=True))})"
     return _Statements(
         count=text(f"SELECT count(*) FROM ({picked}) AS picked"),  # noqa: S608 - names of ours
         delete=text(
             f"WITH picked AS ({picked} LIMIT :batch),"  # noqa: S608 - names of ours
             f" gone AS (DELETE FROM {records} r USING picked p"
             " WHERE r.role_id = p.role_id AND r.record_id = p.record_id"
-            " RETURNING r.source_id, r.key, r.role_id),"
+            f" RETURNING r.key, {columns}),"
             f" dropped AS (DELETE FROM {identities} i USING gone g"
-            " WHERE i.source_id = g.source_id AND i.key = g.key)"
+            f" WHERE i.source_id = g.source_id AND i.key = g.key){cells}"
             " SELECT role_id, count(*) AS records FROM gone GROUP BY role_id"
         ),
     )

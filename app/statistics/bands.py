@@ -158,7 +158,8 @@ async def find_bands(reading: Reading, shape: BandsShape) -> Bands:
     columns = (*shape.grouping.columns, *figures, STATUS)
     # Not strict: rows are longer than the columns (see Answer).
     found = (dict(zip(answer.columns, row, strict=False)) for row in answer.rows)
-    rows = [{name: {**row, **_ends(row, shape)}[name] for name in columns} for row in found]
+    banded = ({**row, **_ends(row, shape)} for row in found)
+    rows = [{name: row[name] for name in columns} for row in banded]
     return Bands(columns, rows, answer)
 
 

@@ -6,8 +6,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.access.scopes import Scope, requires
-from app.core.formats import choose_format, render_table
+from app.core.formats import render_table
+from app.core.responses.answering import Computed
+from app.core.responses.asked import begin_asking
 from app.dependencies import ServicesDep
+from app.statistics.asking import about_pay, computed
 from app.statistics.bands import FIGURES, BandsParameters, find_bands, parse_bands
 from app.statistics.coarser import find_nearest
 from app.statistics.documentation import META, describe_measures, responses
@@ -70,13 +73,21 @@ async def get_salary_bands(
     `band_low` and `band_high` are rounded outward to multiples of `step`, in the currency and pay
     period of the answer; `p_low`, `p50` and `p_high` are the figures as they are.
     """
-    chosen = choose_format(parameters.format, request.headers.get("accept"))
+    asking = begin_asking(request, parameters.format)
     filters, basis = parse_question(parameters)
     shape = parse_bands(parameters)
-    async with open_reading(services, filters, basis) as reading:
-        bands = await find_bands(reading, shape)
-        nearest = await find_nearest(reading, bands.answer.totals.records, shape.grouping)
-    query = {**filters.echo(), **basis.echo(), **shape.echo()}
-    meta = {"query": query, **describe_answer(reading, bands.answer), "nearest": nearest}
-    kinds = column_kinds(bands.columns, FIGURES)
-    return await render_table(bands.rows, meta, bands.columns, chosen, "salary-bands", kinds)
+    asked = about_pay(asking, "salary-bands", filters, basis, shape.echo())
+
+    async def compute() -> Computed:
+        async with open_reading(services, filters, basis) as reading:
+            bands = await find_bands(reading, shape)
+            nearest = await find_nearest(reading, bands.answer.totals.records, shape.grouping)
+        query = {**filters.echo(), **basis.echo(), **shape.echo()}
+        meta = {"query": query, **describe_answer(reading, bands.answer), "nearest": nearest}
+        kinds = column_kinds(bands.columns, FIGURES)
+        response = await render_table(
+            bands.rows, meta, bands.columns, asking.format, "salary-bands", kinds
+        )
+        return computed(reading, response)
+
+    return await services.responses.answer(asked, compute)

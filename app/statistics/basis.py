@@ -36,7 +36,11 @@ class BasisParameters(FilterParameters):
         "`cpi:2024-01`: in the money of that month. Both, with a comma, multiply.",
         examples=["price_parity", "cpi:2024-01"],
     )
-    exact: str = Field(default="false", description="`true`: exact figures only (they all are).")
+    exact: str = Field(
+        default="false",
+        description="`true`: exact figures only. Otherwise percentiles of all roles and very many "
+        "records may be within 0.5 %: `meta.max_relative_error` says so.",
+    )
     population: str = Field(
         default=LIVE,
         description="`live`: all public records; `released`: the newest release of confidential "

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
+from anyio import to_thread
+
 from app.domain.dates import ALL_TIME
+from app.statistics.cell_reading import find_entries
 from app.statistics.filters import Filters, RecordTable, build_conditions, inside, sql_of
 from app.statistics.grouping import NO_GROUPS, Grouping
 from app.statistics.reading import Reading
@@ -37,8 +40,8 @@ async def find_nearest(
 
     `kept` names a filter that is not given up, and not told of. None where the answer has
     `records`, where no coarser question has any, and for releases, whose hidden and empty nodes
-    look alike. One statement: it reads what matches the filters that are never given up (role,
-    source, pay kind, currency), once.
+    look alike. What matches the filters that are never given up (role, source, pay kind, currency)
+    is read once: its cells, else the records.
     """
     question = reading.question
     if records or question.basis.population != "live":
@@ -50,10 +53,39 @@ async def find_nearest(
     ]
     if not candidates:
         return None
-    connection = await reading.session.connection()
-    statement = build_counts(question, candidates, grouping)
-    counts = (await connection.exec_driver_sql(statement)).one()
+    counts = await count_in_cells(reading, candidates, grouping)
+    if counts is None:
+        counts = await count_in_records(reading, candidates, grouping)
     return first_offer(question.filters, candidates, counts, kept)
+
+
+async def count_in_records(
+    reading: Reading, candidates: Sequence[Filters], grouping: Grouping
+) -> Sequence[int]:
+    """For each candidate how many of the records it has."""
+    connection = await reading.session.connection()
+    statement = build_counts(reading.question, candidates, grouping)
+    found: Sequence[int] = (await connection.exec_driver_sql(statement)).one()
+    return found
+
+
+async def count_in_cells(
+    reading: Reading, candidates: Sequence[Filters], grouping: Grouping
+) -> Sequence[int] | None:
+    """As `count_in_records` up to the first candidate that has any, and 0 for those after it.
+
+    None where cells cannot be used.
+    """
+    from app.statistics.entries import first_count
+
+    question = reading.question
+    wide = replace(reading, question=replace(question, filters=widest(question.filters)))
+    strings = ("amounts", "places", *(("paid",) if question.native else ()))
+    entries = await find_entries(wide, strings)
+    if entries is None:
+        return None
+    questions = [replace(question, filters=candidate) for candidate in candidates]
+    return await to_thread.run_sync(first_count, questions, entries, grouping)
 
 
 def coarser_filters(filters: Filters, regions: Dimension[RegionEntry]) -> list[Filters]:

@@ -11,6 +11,7 @@ from app.domain.distributions import MIN_INTERVAL_COUNT
 from app.domain.growth import DECIMALS
 from app.domain.medians import CONFIDENCE, Median, difference_interval
 from app.statistics.basis import BasisParameters
+from app.statistics.cell_reading import exactly
 from app.statistics.coarser import find_nearest
 from app.statistics.filters import Filters, check_words, split_codes
 from app.statistics.grouping import NO_GROUPS
@@ -202,7 +203,9 @@ async def _find_group(reading: Reading, dimension: str, entry: Entry) -> tuple[_
     question = replace(reading.question, filters=replace(reading.filters, **asked))
     released = question.basis.is_released
     measures = tuple(MEASURES[name] for name in NEEDED if MEASURES[name].released or not released)
-    answer = await find_statistics(replace(reading, question=question), Shape(NO_GROUPS, measures))
+    # Two approximate medians may differ by more, or by less, than what is compared does.
+    asking = exactly(replace(reading, question=question))
+    answer = await find_statistics(asking, Shape(NO_GROUPS, measures))
     if not answer.rows:
         # A release does not tell hidden groups from empty ones: it is not said that one is empty.
         nothing = _Group(entry, None, None, ABSENT) if released else _Group(entry, 0, None, EMPTY)

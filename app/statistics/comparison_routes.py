@@ -6,9 +6,12 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.access.scopes import Scope, requires
-from app.core.formats import choose_format, render_table
+from app.core.formats import render_table
+from app.core.responses.answering import Computed
+from app.core.responses.asked import begin_asking
 from app.core.rows import Kind
 from app.dependencies import ServicesDep
+from app.statistics.asking import about_pay, computed
 from app.statistics.comparison import (
     COLUMNS,
     FIGURES,
@@ -83,13 +86,21 @@ async def get_salary_comparison(
     (`no_interval`), and what it does not show is `absent`, hidden or empty.
     `meta.interval` names the method.
     """
-    chosen = choose_format(parameters.format, request.headers.get("accept"))
+    asking = begin_asking(request, parameters.format)
     filters, basis = parse_question(parameters)
     shape = parse_comparison(parameters, filters)
-    async with open_reading(services, filters, basis) as reading:
-        comparison = await find_comparison(reading, shape)
-        nearest = await find_nearest_comparison(reading, shape, comparison.totals.records)
-    query = {**filters.echo(), **basis.echo(), **shape.echo()}
-    described = describe_answer(reading, comparison.answer)
-    meta = {"query": query, **described, "interval": dict(METHOD), "nearest": nearest}
-    return await render_table(comparison.rows, meta, COLUMNS, chosen, "salary-comparison", _KINDS)
+    asked = about_pay(asking, "salary-comparison", filters, basis, shape.echo())
+
+    async def compute() -> Computed:
+        async with open_reading(services, filters, basis) as reading:
+            comparison = await find_comparison(reading, shape)
+            nearest = await find_nearest_comparison(reading, shape, comparison.totals.records)
+        query = {**filters.echo(), **basis.echo(), **shape.echo()}
+        described = describe_answer(reading, comparison.answer)
+        meta = {"query": query, **described, "interval": dict(METHOD), "nearest": nearest}
+        response = await render_table(
+            comparison.rows, meta, COLUMNS, asking.format, "salary-comparison", _KINDS
+        )
+        return computed(reading, response)
+
+    return await services.responses.answer(asked, compute)

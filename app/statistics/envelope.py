@@ -1,11 +1,8 @@
-"""`data` and `meta` of an answer: rows in the currency asked, and what they were made of."""
+"""`meta` of an answer: what its rows were made of, and in which money they are."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from anyio import to_thread
-
-from app.core.formats import THREAD_ROWS
 from app.core.versions import DataVersion
 from app.domain.vocabulary import SOURCE_KINDS, word_of
 from app.statistics.population import Population, Release
@@ -13,18 +10,6 @@ from app.statistics.queries import Answer, Totals
 from app.statistics.reading import Reading
 from app.statistics.statement import LEFT_OUT
 from app.taxonomies.catalogue import Catalogue
-
-
-async def rows_of(answer: Answer) -> list[dict[str, Any]]:
-    """Rows as they are shown: the columns of the answer by name."""
-    if len(answer.rows) > THREAD_ROWS:
-        return await to_thread.run_sync(_rows_of, answer)
-    return _rows_of(answer)
-
-
-def _rows_of(answer: Answer) -> list[dict[str, Any]]:
-    # Not strict: rows are longer than the columns (see Answer).
-    return [dict(zip(answer.columns, row, strict=False)) for row in answer.rows]
 
 
 def describe_answer(reading: Reading, answer: Answer) -> dict[str, Any]:
@@ -36,7 +21,13 @@ def describe_answer(reading: Reading, answer: Answer) -> dict[str, Any]:
     if reading.release is not None:
         return {**reading.describe(), **described, **describe_rounding(reading.release)}
     coverage = {**described["coverage"], "range_share": range_share(totals)}
-    return {**reading.describe(), **described, "coverage": coverage}
+    return {
+        **reading.describe(),
+        **described,
+        "method": answer.method,
+        "max_relative_error": answer.max_relative_error,
+        "coverage": coverage,
+    }
 
 
 def describe_rounding(release: Release) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.money import PERIODS_PER_YEAR
-from app.rates.current import output_rate
+from app.rates.current import find_output_rate
 from app.statistics.basis import Basis
 from app.statistics.filters import Filters
 
@@ -32,17 +32,17 @@ class Conversion:
 
 
 async def find_conversion(
-    session: AsyncSession, base: str, filters: Filters, basis: Basis, today: date
+    session: AsyncSession, stamp: str, base: str, filters: Filters, basis: Basis, today: date
 ) -> Conversion:
     """The conversion of an answer: one rate, of the end of the window or the last one before.
 
-    So figures of a closed window stay what they are. Raises UnknownValue (422) for currencies
-    without a rate.
+    So figures of a closed window stay what they are. `stamp` is the epoch's in the session's
+    snapshot. Raises UnknownValue (422) for currencies without a rate.
     """
     currency = basis.currency or base
     as_paid = filters.paid_in == (currency,)
     rate, rate_on = None, None
     if currency != base and not as_paid:
         on = min(filters.window.last or today, today)
-        rate, rate_on = await output_rate(session, base, currency, on)
+        rate, rate_on = await find_output_rate(session, stamp, base, currency, on)
     return Conversion(currency, basis.pay_period, rate, rate_on, as_paid)

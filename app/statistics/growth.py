@@ -3,12 +3,14 @@
 For each series and period: cells with enough records in the period and in the same period a year
 before, the ratio of their medians in the currency that was paid, less 1, and the median of that
 over the cells. A change in who is counted, or in exchange rates, then moves no figure by itself.
-One statement for an answer.
+From cells where these can be used (`growth_cells`), else one statement over the records.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from anyio import to_thread
 
 from app.domain.dates import Window
 from app.domain.growth import MIN_CELL_COUNT, SMOOTHED_PERIODS, trailing_average
@@ -19,11 +21,15 @@ from app.domain.periods import (
     periods_per_year,
     year_before,
 )
+from app.statistics.cell_reading import are_too_many, find_entries
 from app.statistics.filters import sql_of
 from app.statistics.grouping import Grouping, key_sql, named_sql
 from app.statistics.reading import Reading
 from app.statistics.statement import Question, answer_sql, salaries_sql, value_sql
 from app.tables import SalaryRecord
+
+if TYPE_CHECKING:
+    from app.cells.reading import Entries
 
 Series = tuple[Any, ...]
 
@@ -35,30 +41,86 @@ _CELL: Final[Mapping[str, str]] = {
 }
 _TOTALS: Final = ("converted",)
 
+AT_ONCE: Final = 50_000
+"""Entries that are computed with at once; with more in a thread, the event loop goes on."""
+TOO_WIDE: Final = (
+    "growth_adjusted of all roles over so many records is left out: name one or more roles, or ask "
+    "with exact=true, which takes long"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Growth:
     """Growth by series and period, before it is averaged, and the cells behind it.
 
     `converted`: some amount that figures or their changes are made of was paid in a currency other
-    than the base currency, and converted.
+    than the base currency, and converted; None: not known. `left_out` says why growth was not
+    computed, and what to ask instead.
     """
 
     figures: Mapping[Series, Mapping[int, float]] = field(default_factory=dict)
     cells: Mapping[Series, Mapping[int, int]] = field(default_factory=dict)
-    converted: bool = False
+    converted: bool | None = False
+    left_out: str | None = None
 
     def adjusted(self, series: Series, number: int) -> float | None:
         """The trailing three-period average of a period; None where it has no cells."""
         return trailing_average(self.figures.get(series, {}), number)
 
-    def cells_of(self, series: Series, number: int) -> int:
-        """How many cells the period itself has."""
+    def cells_of(self, series: Series, number: int) -> int | None:
+        """How many cells the period itself has; None where growth was left out."""
+        if self.left_out is not None:
+            return None
         return self.cells.get(series, {}).get(number, 0)
 
 
 async def find_growth(reading: Reading, grouping: Grouping, interval: str) -> Growth:
-    """The growth of the series of `grouping`, whose last dimension is the period."""
+    """The growth of the series of `grouping`, whose last dimension is the period.
+
+    Left out for questions about all roles and too many records, unless they say exact=true.
+    """
+    if await _is_too_wide(reading, interval):
+        return Growth(converted=None, left_out=TOO_WIDE)
+    found = await growth_from_cells(reading, grouping, interval)
+    return await growth_from_records(reading, grouping, interval) if found is None else found
+
+
+async def _is_too_wide(reading: Reading, interval: str) -> bool:
+    if reading.filters.role or reading.question.basis.exact:
+        return False
+    window = growth_window(reading.filters.window, interval)
+    return await are_too_many(reading, window)
+
+
+async def growth_from_cells(reading: Reading, grouping: Grouping, interval: str) -> Growth | None:
+    """The growth from cells; None where these cannot be used."""
+    window = growth_window(reading.filters.window, interval)
+    entries = await find_entries(reading, ("amounts", "places", "paid"), window)
+    if entries is None:
+        return None
+    if len(entries) <= AT_ONCE:
+        return _compute(reading, grouping, interval, entries)
+    return await to_thread.run_sync(_compute, reading, grouping, interval, entries)
+
+
+def _compute(reading: Reading, grouping: Grouping, interval: str, entries: "Entries") -> Growth:
+    from app.statistics.growth_cells import GrowthQuestion, growth_figures, is_converted
+
+    question, base = reading.question, reading.base_currency
+    window = growth_window(question.filters.window, interval)
+    asked = GrowthQuestion(_within(question, window), grouping, interval, base)
+    found = growth_figures(asked, entries)
+    compared = _within(question, compared_window(question.filters.window))
+    converted = not question.native and is_converted(replace(asked, question=compared), entries)
+    return Growth(
+        {series: {number: f[0] for number, f in of.items()} for series, of in found.items()},
+        {series: {number: f[1] for number, f in of.items()} for series, of in found.items()},
+        converted,
+    )
+
+
+async def growth_from_records(reading: Reading, grouping: Grouping, interval: str) -> Growth:
+    """The growth by one statement over the records, whatever cells hold."""
     statement = build_growth(reading.question, grouping, interval, reading.base_currency)
     connection = await reading.session.connection()
     found = (await connection.exec_driver_sql(statement)).all()
@@ -131,10 +193,7 @@ def converted_sql(question: Question, grouping: Grouping, base_currency: str) ->
     """Whether pay in the figures, or in the year they are compared with, was converted."""
     if question.native:
         return "false"
-    window = question.filters.window
-    if window.first is not None:
-        window = Window(year_before(window.first), window.last)
-    asked = _within(question, window)
+    asked = _within(question, compared_window(question.filters.window))
     foreign = sql_of([SalaryRecord.currency != base_currency])
     used = f"{foreign} AND {value_sql(asked, grouping)} IS NOT NULL"
     return " ".join(("EXISTS (SELECT 1", salaries_sql(asked, grouping), f"AND {used})"))
@@ -142,6 +201,13 @@ def converted_sql(question: Question, grouping: Grouping, base_currency: str) ->
 
 def _within(question: Question, window: Window) -> Question:
     return replace(question, filters=replace(question.filters, window=window))
+
+
+def compared_window(window: Window) -> Window:
+    """The window, and the year before it that its changes look back at."""
+    if window.first is None:
+        return window
+    return Window(year_before(window.first), window.last)
 
 
 def growth_window(window: Window, interval: str) -> Window:

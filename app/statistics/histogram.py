@@ -20,6 +20,7 @@ from app.domain.bins import (
     stepped_bins,
 )
 from app.statistics.basis import RELEASED, BasisParameters
+from app.statistics.cell_reading import exactly, keeping
 from app.statistics.grouping import NO_GROUPS
 from app.statistics.measures import Measure, Unit, get_measure
 from app.statistics.number_parameters import WholeNumber
@@ -127,10 +128,11 @@ def parse_bins(parameters: HistogramParameters) -> BinChoice:
 
 
 async def find_histogram(reading: Reading, choice: BinChoice) -> Histogram:
-    """The bins of a reading; none without records. Two statements.
+    """The bins of a reading; none without records. Their edges and counts are exact.
 
     Raises UnknownValue for codes that are not known, Refused for a step with too many bins (422).
     """
+    reading = keeping(exactly(reading))
     ends = await find_statistics(reading, _ENDS)
     if not ends.totals.records:
         return Histogram(_answer([], ends.totals))

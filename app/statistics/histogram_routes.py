@@ -6,11 +6,14 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.access.scopes import Scope, requires
-from app.core.formats import choose_format, render_table
+from app.core.formats import render_table
+from app.core.responses.answering import Computed
+from app.core.responses.asked import begin_asking
 from app.dependencies import ServicesDep
+from app.statistics.asking import about_pay, computed
 from app.statistics.coarser import find_nearest
 from app.statistics.documentation import META, describe_measures, responses
-from app.statistics.envelope import describe_answer, rows_of
+from app.statistics.envelope import describe_answer
 from app.statistics.histogram import (
     COLUMNS,
     FIGURES,
@@ -69,15 +72,21 @@ async def get_salary_histogram(
     (`meta.histogram.below_first_edge`). The last begins above the 99 % percentile and is open, so
     that a few extreme amounts do not squeeze the others together. Counts add up to `meta.records`.
     """
-    chosen = choose_format(parameters.format, request.headers.get("accept"))
+    asking = begin_asking(request, parameters.format)
     choice = parse_bins(parameters)
     filters, basis = parse_question(parameters)
-    async with open_reading(services, filters, basis) as reading:
-        found = await find_histogram(reading, choice)
-        nearest = await find_nearest(reading, found.answer.totals.records)
-    query = {**filters.echo(), **basis.echo(), **choice.echo()}
-    described = {**describe_answer(reading, found.answer), "histogram": found.describe()}
-    meta = {"query": query, **described, "nearest": nearest}
-    kinds = column_kinds(COLUMNS, FIGURES)
-    rows = await rows_of(found.answer)
-    return await render_table(rows, meta, COLUMNS, chosen, "salary-histogram", kinds)
+    asked = about_pay(asking, "salary-histogram", filters, basis, choice.echo())
+
+    async def compute() -> Computed:
+        async with open_reading(services, filters, basis) as reading:
+            found = await find_histogram(reading, choice)
+            nearest = await find_nearest(reading, found.answer.totals.records)
+        query = {**filters.echo(), **basis.echo(), **choice.echo()}
+        described = {**describe_answer(reading, found.answer), "histogram": found.describe()}
+        meta = {"query": query, **described, "nearest": nearest}
+        kinds = column_kinds(COLUMNS, FIGURES)
+        rows = found.answer.rows
+        response = await render_table(rows, meta, COLUMNS, asking.format, "salary-histogram", kinds)
+        return computed(reading, response)
+
+    return await services.responses.answer(asked, compute)

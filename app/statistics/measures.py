@@ -1,17 +1,18 @@
 """The measures of salary statistics: one registry entry each.
 
 The response schema, the CSV header, the documentation and the messages about unknown measures
-derive from an entry, and so does the statement: `sql` computes the figure from the inputs of a
-group, which are the columns `count`, `mean`, `stddev`, `employers`, percentiles by their name,
-`p50_low` and `p50_high`.
+derive from an entry, and so do both ways of computing it from the inputs of a group, which are
+`count`, `mean`, `stddev`, `employers`, percentiles by their name, `p50_low` and `p50_high`: `sql`
+over columns, `figure` over arrays with a number for each group (NaN: null).
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import itemgetter
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from app.core.errors import Refused, UnknownValue
 from app.domain.distributions import (
@@ -52,11 +53,16 @@ class Unit(StrEnum):
     OPENINGS = "openings"
 
 
+Figure = Callable[[Mapping[str, Any]], Any]
+"""From the inputs of all groups, as arrays, to the figures of all: an array or a list."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One figure, computed by `sql` from `inputs`; `count` is always there.
+    """One figure, computed by `sql` or `figure` from `inputs`; `count` is always there.
 
-    `released` says whether releases of confidential data carry it.
+    `released` says whether releases of confidential data carry it. Without `figure` it comes from
+    records alone.
     """
 
     name: str
@@ -67,6 +73,7 @@ class Measure:
     inputs: tuple[str, ...] = ()
     default: bool = False
     released: bool = False
+    figure: Figure | None = None
 
     @property
     def needs_values(self) -> bool:
@@ -84,6 +91,7 @@ def _percentile(text: str, *, default: bool = False, released: bool = False) -> 
         (f"p{text}",),
         default,
         released,
+        itemgetter(f"p{text}"),
     )
 
 
@@ -91,6 +99,20 @@ _MEDIAN_ERROR: Final = f"(p50_high - p50_low) / 2 / {ERRORS_IN_HALF_WIDTH} / nul
 _GRADES: Final = " ".join(
     f"WHEN {_MEDIAN_ERROR} < {limit} THEN '{grade}'" for grade, limit in GRADES
 )
+
+
+def _error_of_mean(inputs: Mapping[str, Any]) -> Any:
+    return inputs["stddev"] / inputs["count"] ** 0.5 / inputs["mean"]
+
+
+def _grades(inputs: Mapping[str, Any]) -> list[str]:
+    width = inputs["p50_high"] - inputs["p50_low"]
+    error = width / 2 / ERRORS_IN_HALF_WIDTH / inputs["p50"]
+    letters = [*(grade for grade, _ in GRADES), LOWEST_GRADE]
+    # How many limits an error is not below: all of them where it is not known.
+    places = sum(~(error < limit) * 1 for _, limit in GRADES)
+    return [letters[place] for place in places.tolist()]
+
 
 _REGISTERED: Final = (
     Measure(
@@ -101,8 +123,19 @@ _REGISTERED: Final = (
         "count",
         default=True,
         released=True,
+        figure=itemgetter("count"),
     ),
-    Measure("mean", "Mean", Unit.MONEY, "Arithmetic mean.", "mean", ("mean",), True, True),
+    Measure(
+        "mean",
+        "Mean",
+        Unit.MONEY,
+        "Arithmetic mean.",
+        "mean",
+        ("mean",),
+        default=True,
+        released=True,
+        figure=itemgetter("mean"),
+    ),
     *(_percentile(text, default=True, released=True) for text in ("10", "25", "50", "75", "90")),
     Measure(
         "p50_low",
@@ -112,6 +145,7 @@ _REGISTERED: Final = (
         "p50_low",
         MEDIAN_INTERVAL,
         default=True,
+        figure=itemgetter("p50_low"),
     ),
     Measure(
         "p50_high",
@@ -121,6 +155,7 @@ _REGISTERED: Final = (
         "p50_high",
         MEDIAN_INTERVAL,
         default=True,
+        figure=itemgetter("p50_high"),
     ),
     Measure(
         "quality",
@@ -130,6 +165,7 @@ _REGISTERED: Final = (
         f"CASE WHEN count = 0 THEN NULL {_GRADES} ELSE '{LOWEST_GRADE}' END",
         ("p50", *MEDIAN_INTERVAL),
         default=True,
+        figure=_grades,
     ),
     Measure(
         "stddev",
@@ -138,6 +174,7 @@ _REGISTERED: Final = (
         "Sample standard deviation; null for one record.",
         "stddev",
         ("stddev",),
+        figure=itemgetter("stddev"),
     ),
     Measure(
         "rse",
@@ -146,6 +183,7 @@ _REGISTERED: Final = (
         "Standard error of the mean / mean.",
         "stddev / sqrt(count) / nullif(mean, 0)",
         ("stddev", "mean"),
+        figure=_error_of_mean,
     ),
     Measure(
         "employers",

@@ -7,7 +7,7 @@ Released: no records at all, but the newest release of all confidential sources 
 public source that was released.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, false, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ConfidentialSource, Refused
+from app.core.versions import READ_VERSIONS, Versions, versions_of
 from app.domain.vocabulary import SOURCE_KINDS
 from app.statistics.filters import Filters, RecordTable, known_values
 from app.taxonomies.catalogue import Catalogue
@@ -24,7 +25,7 @@ DEFAULT_PAY_KINDS: Final = ("base", "unspecified")
 """Base and total pay are never mixed unasked."""
 
 # The earliest record of a source is one look into the index; EXISTS may scan the table instead.
-_SOURCES: Final = text(
+_EVERY_SOURCE: Final = (
     "SELECT s.id, s.kind, s.confidential, s.demo,"
     " NOT s.confidential AND NOT s.demo AND coalesce("
     "(SELECT min(r.observed_on) FROM salary_records r WHERE r.source_id = s.id), "
@@ -32,6 +33,23 @@ _SOURCES: Final = text(
     ") IS NOT NULL AS holds"
     " FROM sources s ORDER BY s.id"
 )
+_SOURCES: Final = text(_EVERY_SOURCE)
+_GROUND: Final = (
+    "SELECT v.*, s.* FROM (SELECT array_agg(id) AS source_ids, array_agg(kind) AS kinds,"  # noqa: S608 - names of ours
+    " array_agg(confidential) AS confidential, array_agg(demo) AS demo, array_agg(holds) AS holds"
+    f" FROM ({_EVERY_SOURCE}) AS s) AS s, ({READ_VERSIONS}) AS v"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What decides whether a source's records are seen; `holds`: public ones that are no demo."""
+
+    id: int
+    kind: int
+    confidential: bool
+    demo: bool
+    holds: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +69,26 @@ class Population:
         return table.source_id.in_(known_values(self.source_ids))
 
 
+async def read_ground(session: AsyncSession) -> tuple[Versions, list[SourceState]]:
+    """The versions and all sources of the session's snapshot, in one round trip."""
+    connection = await session.connection()
+    row = (await connection.exec_driver_sql(_GROUND)).mappings().one()
+    columns = ("source_ids", "kinds", "confidential", "demo", "holds")
+    # Where there are no sources, the arrays are null.
+    values = zip(*(row[column] or () for column in columns), strict=True)
+    return versions_of(row), [SourceState(*of_source) for of_source in values]
+
+
 async def decide_population(
     session: AsyncSession, catalogue: Catalogue, filters: Filters
+) -> Population:
+    """`population_of` the sources of the session's snapshot."""
+    sources = [SourceState(*row) for row in await session.execute(_SOURCES)]
+    return population_of(sources, catalogue, filters)
+
+
+def population_of(
+    sources: Sequence[SourceState], catalogue: Catalogue, filters: Filters
 ) -> Population:
     """The public records that the filters may reach.
 
@@ -61,7 +97,6 @@ async def decide_population(
     """
     named = {catalogue.sources.get(code).id: code for code in filters.source}
     kinds = {SOURCE_KINDS[word] for word in filters.source_kind}
-    sources = (await session.execute(_SOURCES)).all()
     refused = sorted(named[row.id] for row in sources if row.confidential and row.id in named)
     if refused:
         raise ConfidentialSource(
@@ -97,7 +132,6 @@ _NEWEST: Final = text(
     " FROM releases r LEFT JOIN sources s ON s.id = coalesce(r.scope_id, nullif(r.series, 0))"
     " WHERE r.series = :series ORDER BY r.number DESC LIMIT 1"
 )
-_IS_CONFIDENTIAL: Final = text("SELECT confidential FROM sources WHERE id = :id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +156,9 @@ class Release:
         return {**{name: getattr(self, name) for name in names}, "policy": dict(self.policy)}
 
 
-async def decide_release(session: AsyncSession, catalogue: Catalogue, filters: Filters) -> Release:
+async def decide_release(
+    session: AsyncSession, sources: Sequence[SourceState], catalogue: Catalogue, filters: Filters
+) -> Release:
     """The newest release of the source that is named, or of all confidential ones.
 
     Raises UnknownValue for an unknown source, Refused for several and where there is no release
@@ -135,9 +171,10 @@ async def decide_release(session: AsyncSession, catalogue: Catalogue, filters: F
             parameter="source",
         )
     series = CONFIDENTIAL_SERIES
+    confidential = {source.id for source in sources if source.confidential}
     for code in filters.source:
         source_id = catalogue.sources.get(code).id
-        if not await session.scalar(_IS_CONFIDENTIAL, {"id": source_id}):
+        if source_id not in confidential:
             series = source_id
     row = (await session.execute(_NEWEST, {"series": series})).one_or_none()
     if row is None:

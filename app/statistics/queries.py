@@ -1,4 +1,4 @@
-"""Salary statistics: the statement run, its rows read."""
+"""Salary statistics: from cells where they carry the question, else one statement over records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -41,22 +41,39 @@ class Totals:
 class Answer:
     """At most `limit` rows, in order, and what they were made of.
 
-    A row begins with the values of `columns`; what follows is no part of the answer.
+    A row begins with the values of `columns`; what follows is no part of the answer. Amounts may be
+    off by `max_relative_error` of what they should be; counts, means and all that is not about
+    single amounts are exact.
     """
 
     columns: tuple[str, ...]
     rows: Sequence[Sequence[Any]] = field(repr=False)
     totals: Totals
+    max_relative_error: float = field(default=0, kw_only=True)
+
+    @property
+    def method(self) -> str:
+        """For `meta`."""
+        return "approximate" if self.max_relative_error else "exact"
 
 
 async def find_statistics(reading: Reading, shape: Shape) -> Answer:
-    """The figures of a reading in a shape: of records, or of its release.
+    """The figures of a reading in a shape: of records or their cells, or of its release.
 
     Raises UnknownValue for codes that are not known, Refused for too many groups and for what a
     release does not have (all 422).
     """
     if reading.release is not None:
         return await _find_released(reading, reading.release, shape)
+    # Imported here: it loads numpy.
+    from app.statistics.cell_answers import find_from_cells
+
+    answer = await find_from_cells(reading, shape)
+    return await find_from_records(reading, shape) if answer is None else answer
+
+
+async def find_from_records(reading: Reading, shape: Shape) -> Answer:
+    """The figures from the records themselves, in one statement. Raises as `find_statistics`."""
     question = reading.question
     connection = await reading.session.connection()
     found = (await connection.exec_driver_sql(build_statistics(question, shape))).all()

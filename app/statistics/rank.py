@@ -23,6 +23,7 @@ from app.domain.money import (
 from app.domain.proportions import share_below, wilson_interval
 from app.domain.ranks import rank_among
 from app.rates.current import output_rate
+from app.statistics.cell_reading import exactly, keeping
 from app.statistics.grouping import NO_GROUPS
 from app.statistics.measures import (
     PERCENTILE,
@@ -161,11 +162,12 @@ def implausible(amount: Fraction, pay_period: str, rate: float) -> Refused | Non
 async def find_ranks(reading: Reading, amounts: Sequence[Fraction]) -> Ranks:
     """The ranks of `amounts`, which are in the currency and pay period of the reading.
 
-    Two statements, however many amounts; of a release, one. Raises UnknownValue for codes that are
-    not known, Refused for what a release does not have (422).
+    What they are made of is read once, however many amounts there are; ranks are exact. Raises
+    UnknownValue for codes that are not known, Refused for what a release does not have (422).
     """
     if reading.release is not None:
         return await _released_ranks(reading, amounts)
+    reading = keeping(exactly(reading))
     answer = await find_statistics(reading, _LIVE)
     if not answer.totals.records:
         status = NO_INDEX if answer.totals.no_index else EMPTY

@@ -1,6 +1,7 @@
-"""The items of one request ranked: a few statements for each set of records they are about."""
+"""The items of one request ranked: each set of records that they are about is read once."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -42,9 +43,11 @@ async def rank_questions(
             errors.add(question.places[0], error)
     errors.check()
     found: list[Answered] = []
+    # Questions about the same roles and window read the same cells.
+    kept: dict[Any, Any] = {}
     for reading, question in zip(readings, questions, strict=True):
         try:
-            ranks = await find_ranks(reading, question.amounts)
+            ranks = await find_ranks(replace(reading, kept=kept), question.amounts)
             nearest = await find_nearest(reading, ranks.totals.records)
             found.append((reading, ranks, nearest))
         except Refused as error:

@@ -7,7 +7,7 @@ Every route about pay opens a reading; what it then asks goes through `queries.f
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -22,8 +22,9 @@ from app.statistics.filters import Filters, parse_filters
 from app.statistics.population import (
     NO_RECORDS,
     Release,
-    decide_population,
     decide_release,
+    population_of,
+    read_ground,
     with_default_pay_kind,
 )
 from app.statistics.released import check_released
@@ -36,7 +37,8 @@ class Reading:
     """A snapshot, and the question without its shape.
 
     `release` is where the figures of `population=released` come from; the question's own population
-    is empty then.
+    is empty then. `kept` holds what was read for one answer and serves the next (see
+    `cell_reading.keeping`); None: nothing is kept.
     """
 
     session: AsyncSession
@@ -45,7 +47,9 @@ class Reading:
     conversion: Conversion
     base_currency: str
     today: date
+    services: Services = field(compare=False, repr=False)
     release: Release | None = None
+    kept: dict[Any, Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def version(self) -> DataVersion:
@@ -102,15 +106,16 @@ async def begin_reading(
 ) -> Reading:
     """A reading in a snapshot that is open already: for answers of several questions."""
     base, today = services.settings.base_currency, datetime.now(UTC).date()
-    catalogue, versions = await services.catalogue.read(session)
+    versions, sources = await read_ground(session)
+    catalogue = await services.catalogue.at(session, versions)
     release, until = None, today
     if basis.is_released:
         check_released(filters, basis)
-        release = await decide_release(session, catalogue, filters)
+        release = await decide_release(session, sources, catalogue, filters)
         population, until = NO_RECORDS, release.through
     else:
-        population = await decide_population(session, catalogue, filters)
-    conversion = await find_conversion(session, base, filters, basis, until)
+        population = population_of(sources, catalogue, filters)
+    conversion = await find_conversion(session, versions.stamp, base, filters, basis, until)
     question = Question(
         catalogue,
         population,
@@ -120,4 +125,4 @@ async def begin_reading(
         factor=conversion.factor,
         adjustment=await find_adjustment(session, catalogue, basis, filters, today),
     )
-    return Reading(session, versions, question, conversion, base, today, release)
+    return Reading(session, versions, question, conversion, base, today, services, release)

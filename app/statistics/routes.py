@@ -6,11 +6,14 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.access.scopes import Scope, requires
-from app.core.formats import choose_format, render_table
+from app.core.formats import render_table
+from app.core.responses.answering import Computed
+from app.core.responses.asked import begin_asking
 from app.dependencies import ServicesDep
+from app.statistics.asking import about_pay, computed
 from app.statistics.coarser import find_nearest
 from app.statistics.documentation import STATISTICS_RESPONSES
-from app.statistics.envelope import describe_answer, rows_of
+from app.statistics.envelope import describe_answer
 from app.statistics.kinds import column_kinds
 from app.statistics.queries import find_statistics
 from app.statistics.reading import open_reading, parse_question
@@ -36,15 +39,21 @@ async def get_salary_statistics(
     dimensions of `group_by` and any measure. Where the filters have no records, `meta.nearest`
     names the nearest coarser question that has some; it is not answered in place of the one asked.
     """
-    chosen = choose_format(parameters.format, request.headers.get("accept"))
+    asking = begin_asking(request, parameters.format)
     filters, basis = parse_question(parameters)
     shape = parse_shape(parameters)
-    async with open_reading(services, filters, basis) as reading:
-        answer = await find_statistics(reading, shape)
-        nearest = await find_nearest(reading, answer.totals.records, shape.grouping)
-    query = {**filters.echo(), **basis.echo(), **shape.echo()}
-    meta = {"query": query, **describe_answer(reading, answer), "nearest": nearest}
-    kinds = column_kinds(answer.columns)
-    return await render_table(
-        await rows_of(answer), meta, answer.columns, chosen, "salary-statistics", kinds
-    )
+    asked = about_pay(asking, "salary-statistics", filters, basis, shape.echo())
+
+    async def compute() -> Computed:
+        async with open_reading(services, filters, basis) as reading:
+            answer = await find_statistics(reading, shape)
+            nearest = await find_nearest(reading, answer.totals.records, shape.grouping)
+        query = {**filters.echo(), **basis.echo(), **shape.echo()}
+        meta = {"query": query, **describe_answer(reading, answer), "nearest": nearest}
+        kinds = column_kinds(answer.columns)
+        response = await render_table(
+            answer.rows, meta, answer.columns, asking.format, "salary-statistics", kinds
+        )
+        return computed(reading, response)
+
+    return await services.responses.answer(asked, compute)

@@ -9,10 +9,15 @@ be somebody's pay, and statements are logged by databases.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from anyio import to_thread
 
 from app.statistics.reading import Reading
 from app.statistics.statement import MONEY_DECIMALS, Question, salaries_sql, value_sql
+
+if TYPE_CHECKING:
+    from app.statistics.amounts_read import Amounts
 
 _SCALE: Final = 10**MONEY_DECIMALS
 
@@ -36,11 +41,32 @@ class Counts:
 async def count_amounts(reading: Reading, thresholds: Sequence[Fraction]) -> Counts:
     """The counts at `thresholds`, ascending and different, in the currency and period asked.
 
-    One statement. Raises UnknownValue (422) for codes that are not known.
+    From rollups or cells, else one statement over the records; exact either way. Raises
+    UnknownValue (422) for codes that are not known.
     """
+    from app.statistics.amounts_read import find_amounts
+
     scaled = [float(round(threshold * _SCALE)) for threshold in thresholds]
+    amounts = await find_amounts(reading)
+    if amounts is None:
+        return await count_records(reading, scaled)
+    return await to_thread.run_sync(_count, amounts, reading.question.factor * _SCALE, scaled)
+
+
+def _count(amounts: "Amounts", factor: float, scaled: Sequence[float]) -> Counts:
+    import numpy as np
+
+    from app.statistics.amounts_read import count_at
+
+    reached, equal = count_at(amounts, factor, np.array(scaled))
+    below = np.cumsum(reached)[:-1]
+    return Counts(tuple(below.tolist()), tuple(equal.tolist()), int(reached.sum()))
+
+
+async def count_records(reading: Reading, scaled: Sequence[float]) -> Counts:
+    """The counts at thresholds that are multiplied with 10**MONEY_DECIMALS, from the records."""
     connection = await reading.session.connection()
-    found = await connection.exec_driver_sql(build_counts(reading.question), (scaled,))
+    found = await connection.exec_driver_sql(build_counts(reading.question), (list(scaled),))
     counted = [0] * (len(scaled) + 1)
     equal = [0] * len(scaled)
     for row in found.all():

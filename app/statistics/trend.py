@@ -73,7 +73,7 @@ class Trend:
     `answer` holds the groups that have data, `series` counts the series of which `shown` are in
     the rows; `periods` are the first and last label, None without rows; `cut` those that the
     window covers in part. `fx_in_change`: exchange rates have a part in the changes; None where
-    that is not known (releases).
+    that is not known (releases, growth that was left out). `growth_left_out` says why it was.
     """
 
     interval: str
@@ -86,6 +86,7 @@ class Trend:
     period_count: int
     cut: tuple[Label, ...]
     fx_in_change: bool | None
+    growth_left_out: str | None = None
 
     def describe(self) -> Row:
         """What `meta` says of a trend beside the usual."""
@@ -100,6 +101,7 @@ class Trend:
                 "cut": list(self.cut),
             },
             "fx_in_change": self.fx_in_change,
+            "growth_left_out": self.growth_left_out,
         }
 
 
@@ -288,4 +290,5 @@ class _Parts:
             period_count=len(labels),
             cut=tuple(period_label(n, self.interval) for n in cut),
             fx_in_change=None if self.growth is None else self.growth.converted,
+            growth_left_out=None if self.growth is None else self.growth.left_out,
         )

@@ -6,8 +6,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.access.scopes import Scope, requires
-from app.core.formats import choose_format, render_table
+from app.core.formats import render_table
+from app.core.responses.answering import Computed
+from app.core.responses.asked import begin_asking
 from app.dependencies import ServicesDep
+from app.statistics.asking import about_pay, computed
 from app.statistics.coarser import find_nearest
 from app.statistics.documentation import META, describe_measures, responses
 from app.statistics.envelope import describe_answer
@@ -52,6 +55,7 @@ _META: Final[dict[str, Any]] = {
     },
     "periods": {"first": "2025-Q1", "last": "2026-Q3", "count": 7, "cut": []},
     "fx_in_change": True,
+    "growth_left_out": None,
 }
 
 
@@ -80,16 +84,24 @@ async def get_salary_trend(
     exchange rates have a part in the changes. A release has quarters and years, no
     composition-adjusted growth, and no rows for what it does not show.
     """
-    chosen = choose_format(parameters.format, request.headers.get("accept"))
+    asking = begin_asking(request, parameters.format)
     filters, basis = parse_question(parameters)
     shape = parse_trend(parameters)
-    async with open_reading(services, filters, basis) as reading:
-        trend = await find_trend(reading, shape)
-        # Where the dates of the records decide the interval, those of a year only are in reach.
-        widest = shape.periodic(shape.interval or COARSEST)
-        nearest = await find_nearest(reading, trend.answer.totals.records, widest)
-    query = {**filters.echo(), **basis.echo(), **shape.echo(trend.interval)}
-    described = {**describe_answer(reading, trend.answer), **trend.describe()}
-    meta = {"query": query, **described, "nearest": nearest}
-    kinds = column_kinds(trend.columns, FIGURES)
-    return await render_table(trend.rows, meta, trend.columns, chosen, "salary-trend", kinds)
+    asked = about_pay(asking, "salary-trend", filters, basis, shape.echo(shape.interval or ""))
+
+    async def compute() -> Computed:
+        async with open_reading(services, filters, basis) as reading:
+            trend = await find_trend(reading, shape)
+            # Where the dates of the records decide the interval, those of a year only are in reach.
+            widest = shape.periodic(shape.interval or COARSEST)
+            nearest = await find_nearest(reading, trend.answer.totals.records, widest)
+        query = {**filters.echo(), **basis.echo(), **shape.echo(trend.interval)}
+        described = {**describe_answer(reading, trend.answer), **trend.describe()}
+        meta = {"query": query, **described, "nearest": nearest}
+        kinds = column_kinds(trend.columns, FIGURES)
+        response = await render_table(
+            trend.rows, meta, trend.columns, asking.format, "salary-trend", kinds
+        )
+        return computed(reading, response)
+
+    return await services.responses.answer(asked, compute)

@@ -5,15 +5,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
 from app.access.audit import record
 from app.access.caller import Caller
 from app.core.cursors import Cursors, Kinds, Position
 from app.core.database import WriteSession
-from app.core.formats import FORMAT_HELP, FORMATS, choose_format, render_table
+from app.core.formats import FORMAT_HELP, FORMATS, render_table
 from app.core.pagination import CursorParameter, PageRequest, link_header, next_page, read_page
+from app.core.responses.asked import Asking, begin_asking
 from app.core.rows import Kind
 from app.core.versions import advance_epoch
 from app.dependencies import Services, ServicesDep
@@ -29,22 +30,19 @@ Row = dict[str, Any]
 class Listing:
     """Which page of a list, in which form."""
 
-    request: Request
+    asking: Asking
     cursors: Cursors
     limit: int
     cursor: str | None
-    format: str | None
-    accept: str | None
 
     async def page(self, kinds: Kinds) -> PageRequest:
         """The page, where a position has values of these types. Raises Refused (422)."""
-        choose_format(self.format, self.accept)  # refused before the database is asked
-        return await read_page(self.cursors, self.request, self.limit, self.cursor, kinds)
+        return await read_page(self.cursors, self.asking.request, self.limit, self.cursor, kinds)
 
     async def next_page(self, found: Sequence[Any], last: Position) -> str | None:
         """The address of the page after the one that ends at `last`, None where `found` holds no
         more than this page."""
-        return await next_page(self.cursors, self.request, found, self.limit, last)
+        return await next_page(self.cursors, self.asking.request, found, self.limit, last)
 
 
 async def _listing(
@@ -53,9 +51,8 @@ async def _listing(
     limit: Annotated[int, Query(ge=1, le=10_000, description="Most rows of one page.")] = 1000,
     cursor: CursorParameter = None,
     format: Annotated[str | None, Query(description=FORMAT_HELP)] = None,
-    accept: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Listing:
-    return Listing(request, services.cursors, limit, cursor, format, accept)
+    return Listing(begin_asking(request, format), services.cursors, limit, cursor)
 
 
 ListingDep = Annotated[Listing, Depends(_listing)]
@@ -69,16 +66,18 @@ async def answer_page(
     next_address: str | None,
 ) -> Response:
     """The rows as the format that was asked for, with `Link` and `meta.next` to the next page."""
+    request = listing.asking.request
     meta = {
-        "query": dict(listing.request.query_params),
+        "query": dict(request.query_params),
         "rows": len(rows),
         "next": next_address,
         "data_version": data_version,
     }
-    name = listing.request.url.path.removeprefix("/v1/").replace("/", "-")
-    form = choose_format(listing.format, listing.accept)
+    name = request.url.path.removeprefix("/v1/").replace("/", "-")
     kinds = {column: KINDS.get(column, Kind.TEXT) for column in columns}
-    response = await render_table(rows, meta, columns, form, f"payband-{name}", kinds)
+    response = await render_table(
+        rows, meta, columns, listing.asking.format, f"payband-{name}", kinds
+    )
     response.headers.update(link_header(next_address))
     return response
 

@@ -175,11 +175,14 @@ class CatalogueCache:
     async def read(self, session: AsyncSession) -> tuple[Catalogue, Versions]:
         """The catalogue and the versions of the session's snapshot (one cheap query)."""
         versions = await read_versions(session)
+        return await self.at(session, versions), versions
+
+    async def at(self, session: AsyncSession, versions: Versions) -> Catalogue:
+        """The catalogue of the session's snapshot, whose versions are these."""
         known = self.known(versions.stamp)
         if known is None:
-            known = await load_catalogue(session, versions.of())
-            self._current = known
-        return known, versions
+            known = self._current = await load_catalogue(session, versions.of())
+        return known
 
     def known(self, stamp: str) -> Catalogue | None:
         """The catalogue with that stamp of the epoch, where it is the one in memory."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy import TextClause, select, text
 
+from app.cells.writing import CELL_COLUMNS, cells_sql, entries_sql
 from app.core.database import Database, WriteSession
 from app.core.versions import advance_roles
 from app.ingest.writing import lock_sources
@@ -141,6 +142,17 @@ class _Statements:
     move: TextClause
 
 
+def _cells(table: RecordTable) -> str:
+    """What `gone` (with its new role and level, and the old ones) changes in the cells."""
+    if table is not SalaryRecord:
+        return ""
+    olds = {"role_id": "old_role_id AS role_id", "level_id": "old_level_id AS level_id"}
+    before = ", ".join(olds.get(column, column) for column in CELL_COLUMNS)
+    left = entries_sql(f"(SELECT {before} FROM gone) AS before", withdrawn=True)  # noqa: S608 - names of ours
+    changes = f"{left} UNION ALL {entries_sql('gone')}"
+    return f", written AS ({cells_sql(changes)})"
+
+
 @cache
 def _statements(table: RecordTable) -> _Statements:
     name, identities = table.__tablename__, f"{TABLES[table]}_identities"
@@ -149,7 +161,8 @@ def _statements(table: RecordTable) -> _Statements:
         "role_id": "CASE WHEN r.role_stated THEN r.role_id ELSE t.role_id END",
         "level_id": "CASE WHEN r.level_stated THEN r.level_id ELSE t.level_id END",
     }
-    values = ", ".join(changed.get(column, f"r.{column}") for column in columns)
+    names = ", ".join(columns)
+    values = ", ".join(f"{changed.get(column, f'r.{column}')} AS {column}" for column in columns)
     these = "r.role_id = :role AND r.record_id = ANY(CAST(:ids AS bigint[]))"
     misplaced = f"r.title_id <> 0 AND {_MISPLACED}"
     # A record moves by being deleted and inserted: where records are distributed by role, the key
@@ -166,9 +179,10 @@ def _statements(table: RecordTable) -> _Statements:
         ),
         move=text(
             f"WITH gone AS (DELETE FROM {name} r USING titles t"  # noqa: S608 - names of ours
-            f" WHERE t.id = r.title_id AND {these} AND {misplaced} RETURNING {values}),"
-            f" kept AS (INSERT INTO {name} ({', '.join(columns)}) SELECT * FROM gone"
-            " RETURNING source_id, key, role_id)"
+            f" WHERE t.id = r.title_id AND {these} AND {misplaced}"
+            f" RETURNING {values}, r.role_id AS old_role_id, r.level_id AS old_level_id),"
+            f" kept AS (INSERT INTO {name} ({names}) SELECT {names} FROM gone"
+            f" RETURNING source_id, key, role_id){_cells(table)}"
             f" UPDATE {identities} i SET previous_role_id = i.role_id, role_id = kept.role_id"
             " FROM kept JOIN sources s ON s.id = kept.source_id"
             " WHERE i.source_id = kept.source_id AND i.key = kept.key"

@@ -4,6 +4,7 @@ The routes of titles and of matching come first: `/v1/regions/match` is no regio
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
@@ -13,6 +14,9 @@ from app.access.caller import Caller, CallerDep
 from app.access.scopes import Scope, requires
 from app.core.cursors import Position
 from app.core.openapi import problems
+from app.core.responses.answering import Computed
+from app.core.responses.asked import about_list
+from app.core.versions import DataVersion
 from app.dependencies import Services, ServicesDep
 from app.taxonomies import editing, examples
 from app.taxonomies.answers import Listing, ListingDep, answer_page, answer_rows
@@ -55,9 +59,15 @@ Search = Annotated[
 async def list_levels(services: ServicesDep, listing: ListingDep) -> Response:
     """Each with the words that mean it in data. Rank 0 is `unspecified`."""
     page = await listing.page((int, str))
-    catalogue = await _catalogue(services)
-    found = page_in_order(catalogue.levels, by_rank, page)
-    return await _table(listing, catalogue, found, by_rank, level_row, LEVEL_COLUMNS)
+
+    async def compute() -> Computed:
+        catalogue = await _catalogue(services)
+        found = page_in_order(catalogue.levels, by_rank, page)
+        version = _of_epoch(catalogue)
+        response = await _table(listing, version, found, by_rank, level_row, LEVEL_COLUMNS)
+        return Computed(response, version, frozenset())
+
+    return await services.responses.answer(about_list(listing.asking, "levels"), compute)
 
 
 @router.get(
@@ -74,9 +84,15 @@ async def list_roles(
 ) -> Response:
     """Occupations with their family and their SOC and ISCO codes, where known."""
     page = await listing.page((str,))
-    catalogue = await _catalogue(services)
-    found = page_in_order(filter_roles(catalogue, family, q), by_code, page)
-    return await _table(listing, catalogue, found, by_code, role_row, ROLE_COLUMNS)
+
+    async def compute() -> Computed:
+        catalogue = await _catalogue(services)
+        found = page_in_order(filter_roles(catalogue, family, q), by_code, page)
+        version = _of_epoch(catalogue)
+        response = await _table(listing, version, found, by_code, role_row, ROLE_COLUMNS)
+        return Computed(response, version, frozenset())
+
+    return await services.responses.answer(about_list(listing.asking, "roles"), compute)
 
 
 @router.get(
@@ -88,9 +104,15 @@ async def list_roles(
 async def list_industries(services: ServicesDep, listing: ListingDep) -> Response:
     """Each with its NAICS code, where one covers it, and the words that mean it in data."""
     page = await listing.page((str,))
-    catalogue = await _catalogue(services)
-    found = page_in_order(catalogue.industries, by_code, page)
-    return await _table(listing, catalogue, found, by_code, industry_row, INDUSTRY_COLUMNS)
+
+    async def compute() -> Computed:
+        catalogue = await _catalogue(services)
+        found = page_in_order(catalogue.industries, by_code, page)
+        version = _of_epoch(catalogue)
+        response = await _table(listing, version, found, by_code, industry_row, INDUSTRY_COLUMNS)
+        return Computed(response, version, frozenset())
+
+    return await services.responses.answer(about_list(listing.asking, "industries"), compute)
 
 
 @router.get(
@@ -111,13 +133,19 @@ async def list_regions(
 ) -> Response:
     """The tree that `region=` filters by: `region=US` includes everything under it."""
     page = await listing.page((str,))
-    catalogue = await _catalogue(services)
-    found = page_in_order(filter_regions(catalogue, parent, kind, q), by_code, page)
 
-    def row(region: RegionEntry) -> Row:
-        return region_row(region, catalogue)
+    async def compute() -> Computed:
+        catalogue = await _catalogue(services)
+        found = page_in_order(filter_regions(catalogue, parent, kind, q), by_code, page)
 
-    return await _table(listing, catalogue, found, by_code, row, REGION_COLUMNS)
+        def row(region: RegionEntry) -> Row:
+            return region_row(region, catalogue)
+
+        version = _of_epoch(catalogue)
+        response = await _table(listing, version, found, by_code, row, REGION_COLUMNS)
+        return Computed(response, version, frozenset())
+
+    return await services.responses.answer(about_list(listing.asking, "regions"), compute)
 
 
 @router.get(
@@ -133,7 +161,7 @@ async def list_sources(services: ServicesDep, listing: ListingDep, caller: Calle
     """
     page = await listing.page((str,))
     async with services.database.heavy_read() as session:
-        catalogue, _ = await services.catalogue.current(session)
+        catalogue, version = await services.catalogue.current(session)
         seen = [source for source in catalogue.sources if _may_see(caller, source)]
         found = page_in_order(seen, by_code, page)
         counts = await count_sources(session, [source.id for source in found])
@@ -141,7 +169,7 @@ async def list_sources(services: ServicesDep, listing: ListingDep, caller: Calle
     def row(source: SourceEntry) -> Row:
         return source_row(source, counts[source.id])
 
-    return await _table(listing, catalogue, found, by_code, row, SOURCE_COLUMNS)
+    return await _table(listing, version, found, by_code, row, SOURCE_COLUMNS)
 
 
 @router.get(
@@ -220,9 +248,14 @@ async def _catalogue(services: Services) -> Catalogue:
     return catalogue
 
 
+def _of_epoch(catalogue: Catalogue) -> DataVersion:
+    """The version of what no record changes."""
+    return replace(catalogue.version, roles=0)
+
+
 async def _table(
     listing: Listing,
-    catalogue: Catalogue,
+    version: DataVersion,
     found: Sequence[EntryT],
     order: Callable[[EntryT], Position],
     row: Callable[[EntryT], Row],
@@ -232,8 +265,8 @@ async def _table(
     shown = found[: listing.limit]
     last = order(shown[-1]) if shown else ()
     address = await listing.next_page(found, last)
-    version = str(catalogue.version)
-    return await answer_page(listing, [row(entry) for entry in shown], columns, version, address)
+    rows = [row(entry) for entry in shown]
+    return await answer_page(listing, rows, columns, str(version), address)
 
 
 def _may_see(caller: Caller, source: SourceEntry) -> bool:

@@ -6,7 +6,7 @@ from app.access.scopes import Requirement, Scope, scope_of
 from app.main import create_app
 from app.settings import Settings
 
-OPEN_TO_ALL = {"/", "/docs", "/docs/{name}", "/openapi.json", "/livez", "/readyz"}
+OPEN_TO_ALL = {"/", "/docs", "/docs/{name}", "/openapi.json", "/livez", "/readyz", "/metrics"}
 
 
 def routes() -> dict[tuple[str, str], APIRoute]:

@@ -25,7 +25,7 @@ def shown(name: str, default: object) -> str:
         return "unset"
     if isinstance(default, bool):
         return str(default).lower()
-    if name.endswith("_limit") and isinstance(default, int):
+    if name.endswith(("_limit", "_bytes")) and isinstance(default, int):
         return str(default // MEGABYTE)
     return str(default)
 

@@ -13,6 +13,7 @@ from app.core.database import Database
 from app.core.errors import InvalidBody, UnknownValue
 from app.core.versions import advance_epoch, read_version
 from app.rates import import_rates, load_rate_table, output_rate, reprice_pending, seed_rates
+from app.rates.current import find_output_rate
 from app.rates.loading import BATCH
 from app.rates.store import list_currencies, list_quotes
 
@@ -241,6 +242,21 @@ async def test_output_rates(database: Database) -> None:
     assert_rate(sunday, 0.84028 / 1.1326, date(2021, 12, 31))
     assert_rate(euro, 1 / 1.1326, date(2021, 12, 31))
     assert far[1] == newest
+
+
+async def test_an_output_rate_is_kept_until_the_epoch_advances(rates: Rates) -> None:
+    async def ask(stamp: str | None = None) -> tuple[str, float]:
+        async with rates.database.read() as session:
+            stamp = stamp or (await read_version(session)).stamp
+            rate, on = await find_output_rate(session, stamp, "EUR", "GBP", rates.day)
+            assert on == rates.day
+            return stamp, rate
+
+    await rates.load(rates.file("DAY,1.1,0.85,19.3,"))
+    before, first = await ask()
+    await rates.load(rates.file("DAY,1.1,0.86,19.3,"))
+    assert (first, (await ask())[1]) == (0.85, 0.86)
+    assert (await ask(before)) == (before, 0.85)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from tests.conftest import HeadersFor, connect
 from tests.statistics import naive
 from tests.statistics.naive import figures
 from tests.support.builders import add_records, add_sources, salary
+from tests.support.cells import renew_cells
 
 REGIONS = {"US": "US", "US-CA": "US", "US-CA-SFO": "US", "DE": "DE", "unspecified": "unspecified"}
 LEVELS = ["entry", "senior", "unspecified"]
@@ -209,6 +210,7 @@ async def test_answers_equal_a_plain_computation_from_the_rows_as_sent(
     async with database.write() as session:
         await session.execute(text("DELETE FROM salary_records"))
         await session.execute(text("DELETE FROM salary_identities"))
+        await renew_cells(session)
     report = (await writer.post("/v1/salaries/records", json=rows)).json()
     assert report.get("inserted") == len(rows), report
     for question in asked:

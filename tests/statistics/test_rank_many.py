@@ -105,7 +105,8 @@ async def test_a_thousand_items_about_few_records_take_few_statements(
         event.remove(engine, "before_cursor_execute", note)
     assert len(document["data"]) == 1_000
     assert len(document["meta"]["questions"]) == 2
-    assert sum("FROM salary_records AS r" in each for each in statements) == 4
+    assert not any("FROM salary_records AS r" in each for each in statements)
+    assert len(statements) < 25
 
 
 @pytest.mark.usefixtures("records")

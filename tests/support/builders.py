@@ -32,6 +32,7 @@ from app.tables import (
     Source,
     Table,
 )
+from tests.support.cells import renew_cells
 
 Row = dict[str, Any]
 
@@ -124,6 +125,7 @@ async def add_records(database: Database, *rows: Row) -> None:
             wanted = [row for row in rows if ("openings" in row) == (table is DemandRecord)]
             if wanted:
                 await session.execute(insert(table), _stored(wanted, ids, table))
+        await renew_cells(session)
         await advance_epoch(session)
 
 

@@ -18,6 +18,8 @@ EMPTIED: Final = (
     "demand_records",
     "salary_identities",
     "demand_identities",
+    "salary_cells",
+    "salary_rollups",
     "imports",
     "idempotency_keys",
     "api_keys",
@@ -73,6 +75,8 @@ async def empty_tables(url: str, seeded: Seeded) -> None:
     statements += [
         f"DELETE FROM {table} WHERE id > {seeded.last_ids[table]}" for table in SHORTENED
     ]
+    statements.append("UPDATE role_versions SET cells_version = version")
+    statements.append("UPDATE rollup_state SET places_sound = true")
     epoch, stamp = seeded.version.epoch, seeded.version.stamp
     statements.append(f"UPDATE epoch SET epoch = {epoch}, stamp = '{stamp}'")
     changed = f"SELECT EXISTS (SELECT FROM price_indices) OR stamp <> '{stamp}' FROM epoch"

@@ -20,6 +20,7 @@ from app.tables import (
     Source,
     Title,
 )
+from tests.support.cells import add_cells
 
 _record_ids = count(1)
 
@@ -117,6 +118,8 @@ async def _store(session: WriteSession, table: Any, identity: Any, record: dict[
             changed_import_id=0,
         )
     )
+    if table is SalaryRecord:
+        await add_cells(session, [record["record_id"]])
     key: UUID = record["key"]
     return key
 

@@ -1,0 +1,1 @@
+"""Data versions as they change, for whoever keeps answers."""

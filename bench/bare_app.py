@@ -7,20 +7,17 @@ import base64
 import gc
 import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.health.readiness import Readiness
 from app.serve import Server, build_config
 from app.settings import Settings
-
-Message = dict[str, Any]
-Send = Callable[[Message], Awaitable[None]]
-Receive = Callable[[], Awaitable[Message]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +39,13 @@ class Sent:
         path.write_text(json.dumps(asdict(self)))
 
 
-def build_app(sent: Sent) -> Callable[[Message, Receive, Send], Awaitable[None]]:
+def build_app(sent: Sent) -> ASGIApp:
     """Answers every request with the same bytes."""
     headers = [(name.encode(), value.encode()) for name, value in sent.headers]
     start = {"type": "http.response.start", "status": sent.status, "headers": headers}
     body = {"type": "http.response.body", "body": base64.b64decode(sent.body)}
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             while (await receive())["type"] != "lifespan.shutdown":
                 await send({"type": "lifespan.startup.complete"})

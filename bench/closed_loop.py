@@ -160,7 +160,8 @@ def length_of(data: bytes, body: int) -> int:
     return int(data[start : data.index(b"\r", start)])
 
 
-async def _run(loop: Loop) -> Looped:
+async def run(loop: Loop) -> Looped:
+    """Ask in this process."""
     started = time.perf_counter()
     running = asyncio.get_running_loop()
     connections = []
@@ -183,7 +184,7 @@ def main() -> None:
     loop = Loop(**json.loads(sys.argv[1]))
     if loop.core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {loop.core})
-    print(json.dumps(asdict(uvloop.run(_run(loop)))))
+    print(json.dumps(asdict(uvloop.run(run(loop)))))
 
 
 if __name__ == "__main__":

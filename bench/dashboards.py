@@ -149,7 +149,8 @@ class _Dashboard(asyncio.Protocol):
         self.lost = True
 
 
-async def _run(polling: Polling) -> Polled:
+async def run(polling: Polling) -> Polled:
+    """Poll in this process."""
     running = asyncio.get_running_loop()
     questions = len(polling.paths)
     seen = _Seen(questions)
@@ -189,7 +190,7 @@ async def _poll(polling: Polling, dashboards: Sequence[_Dashboard]) -> None:
 
 def main() -> None:
     polling = Polling(**json.loads(sys.argv[1]))
-    print(json.dumps(asdict(uvloop.run(_run(polling)))))
+    print(json.dumps(asdict(uvloop.run(run(polling)))))
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ async def load_records(stage: Stage) -> None:
         codes = await read_codes(database)
     async with stage.connect() as connection:
         ids = await read_ids(connection)
-        indexes = await _drop_indexes(connection)
+        indexes = await drop_indexes(connection)
     starts = iter(range(0, stage.rows, SLICE))
     await asyncio.gather(*(_copy_slices(stage, starts, codes, ids) for _ in range(CONNECTIONS)))
     async with stage.connect() as connection:
@@ -89,7 +89,7 @@ async def load_records(stage: Stage) -> None:
         )
 
 
-async def _drop_indexes(connection: asyncpg.Connection) -> list[str]:
+async def drop_indexes(connection: asyncpg.Connection) -> list[str]:
     """Drop the key and the indexes of the records; the statements that make them again.
 
     Making them over all rows takes half the time of keeping them up row by row.
@@ -128,13 +128,13 @@ async def _copy_slices(stage: Stage, starts: Iterator[int], codes: Codes, ids: I
     async with stage.connect() as connection:
         for start in starts:
             count = min(SLICE, stage.rows - start)
-            columns, data = await asyncio.to_thread(_slice, start, count, codes, ids)
+            columns, data = await asyncio.to_thread(csv_of, start, count, codes, ids)
             await connection.copy_to_table(
                 "salary_records", source=data, columns=columns, format="csv"
             )
 
 
-def _slice(start: int, count: int, codes: Codes, ids: Ids) -> tuple[list[str], io.BytesIO]:
+def csv_of(start: int, count: int, codes: Codes, ids: Ids) -> tuple[list[str], io.BytesIO]:
     """The columns, and the CSV that COPY takes."""
     frame = records(salaries(start, count, codes), start, ids)
     data = io.BytesIO()

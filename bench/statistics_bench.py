@@ -22,6 +22,7 @@ from app.statistics.shape import StatisticsParameters, parse_shape
 from app.statistics.statement import Question, build_statistics
 from app.taxonomies.catalogue import CatalogueCache
 from bench import Measure
+from bench.import_bench import run_payband
 from bench.psql import typed_ms
 from bench.service import serving
 from bench.stage import SOURCE, Stage
@@ -59,6 +60,8 @@ async def _load(stage: Stage) -> None:
             loaded = await session.scalar(_LOADED, {"code": SOURCE})
         if (loaded or 0) < stage.rows:
             await import_salaries(stage, database, await stage.salaries())
+            # The service would do it by itself, in the middle of a measurement.
+            await asyncio.to_thread(run_payband, stage, ["compact"])
 
 
 async def import_salaries(stage: Stage, database: Database, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -191,3 +192,18 @@ def test_log_lines_are_json_and_hold_no_query_string(database_url: str) -> None:
     assert (line["route"], line["method"]) == ("/v1/status", "GET")
     assert line["request_id"]
     assert "137137" not in log
+
+
+def test_kept_answers_are_framed_like_computed_ones(port: int) -> None:
+    get = "GET /v1/levels HTTP/1.1\r\nHost: x\r\n{}\r\n"
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        tag = client.get("/v1/levels", headers={"accept-encoding": "identity"}).headers["etag"]
+    # Once so that this way of asking is known, then all on one connection.
+    plain, known = get.format("").encode(), get.format(f"If-None-Match: {tag}\r\n").encode()
+    head = plain.replace(b"GET", b"HEAD")
+    last = get.format("Connection: close\r\n").encode()
+    exchange(port, plain)
+    answers = exchange(port, plain + head + known + last)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"200", b"304", b"200"]
+    assert answers.count(b"cache-status: payband; hit") == 4
+    assert answers.count(b'{"data":[') == 2

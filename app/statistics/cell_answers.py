@@ -9,6 +9,7 @@ from datetime import date
 
 from anyio import to_thread
 
+from app.cells.memory import keep_freed_memory
 from app.cells.reading import SMALL, CellScope, DamagedCells, Entries, no_entries
 from app.cells.rollup_reading import Rollups, read_rollups
 from app.domain.periods import last_day, period_number
@@ -36,6 +37,7 @@ async def find_from_cells(reading: Reading, shape: Shape) -> Answer | None:
     plan = await plan_answer(reading, shape)
     if plan is None:
         return None
+    keep_freed_memory()
     try:
         return await answer_plan(reading, shape, plan)
     except DamagedCells as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from bench import BENCHMARKS, Measure
+from bench import BENCHMARKS, MILLION, Benchmark, Measure
 from bench.generate import EMPLOYERS, Codes, salaries, write_salaries
 
 CODES = Codes(
@@ -65,5 +65,10 @@ def test_a_file_has_one_header_and_all_rows(
 
 def test_every_registered_benchmark_is_a_file() -> None:
     root = Path(__file__).parents[2]
-    for module in BENCHMARKS.values():
-        assert (root / f"{module.replace('.', '/')}.py").exists(), module
+    for benchmark in BENCHMARKS.values():
+        assert (root / f"{benchmark.module.replace('.', '/')}.py").exists(), benchmark
+
+
+def test_more_rows_get_more_time_and_fewer_rows_no_less() -> None:
+    benchmark = Benchmark("bench.import_bench", MILLION, 100)
+    assert [benchmark.limit_of(rows) for rows in (1, MILLION, 5 * MILLION)] == [100, 100, 500]

@@ -25,7 +25,8 @@ def shown(name: str, default: object) -> str:
         return "unset"
     if isinstance(default, bool):
         return str(default).lower()
-    if name.endswith(("_limit", "_bytes")) and isinstance(default, int):
+    in_megabytes = name.endswith(("_limit", "_bytes")) and name != "cell_entries_limit"
+    if in_megabytes and isinstance(default, int):
         return str(default // MEGABYTE)
     return str(default)
 

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.core.responses.answering import Responses
 from app.core.responses.conditions import is_any, names_tag
 from app.core.responses.entry import HeaderList, Variant
+from app.core.responses.sending import send_answer
 from app.core.responses.store import Slot, is_repeated
 
 SANE_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
@@ -177,9 +178,7 @@ class Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or run the lifespan."""
         if self.front is not None and (found := self.front.find_safely(scope)) is not None:
-            start, body = found
-            await send(start)
-            await send(body)
+            await send_answer(send, *found)
             return
         await super().__call__(scope, receive, send)
 

@@ -26,14 +26,17 @@ from bench.service import ROOT, bare_environment
 from bench.stage import Stage, read_codes
 
 READY: Final = "ready"
-ADVANCES: Final = ("INTO role_versions", "UPDATE role_versions")
 FIRST_ROW: Final = 1_000_000_000
-"""Far from the rows that are loaded already, so that external ids differ."""
+"""Far from the rows that are loaded already."""
+ADVANCES: Final = ("INTO role_versions", "UPDATE role_versions")
 
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """`count` batches of `rows` rows over the first `roles` roles, one every `every_s`."""
+    """`count` batches of `rows` rows over the first `roles` roles, one every `every_s`.
+
+    `first_row` numbers their external ids: known ones would be corrections.
+    """
 
     url: str
     folder: str
@@ -41,6 +44,7 @@ class Batches:
     rows: int
     roles: int
     every_s: float
+    first_row: int = FIRST_ROW
 
 
 class Writer:
@@ -113,7 +117,9 @@ async def _write(batches: Batches) -> list[float]:
         codes = replace(codes, roles=codes.roles[: batches.roles])
         services = Services(stage.settings, database, CatalogueCache())
         files = [
-            salaries(FIRST_ROW + number * batches.rows, batches.rows, codes).write_csv().encode()
+            salaries(batches.first_row + number * batches.rows, batches.rows, codes)
+            .write_csv()
+            .encode()
             for number in range(batches.count + 1)
         ]
         # The first one loads what the pipeline needs.

@@ -5,7 +5,6 @@ from typing import Any
 
 from app.demand.reading import not_of_demand
 from app.guide.ground import EMPTY, OK, Ground, Row, Table
-from app.guide.titles import APPROXIMATE
 from app.market.queries import ABSENT
 from app.statistics.envelope import describe_rounding, describe_sources
 
@@ -30,9 +29,6 @@ def describe_guide(ground: Ground, tables: Mapping[str, Table]) -> Row:
     demo_ids = reading.question.population.demo_ids | beside.question.population.demo_ids
     newest = [day for table in tables.values() if (day := table.about.get("data_as_of"))]
     precision: dict[str, Any] = {"method": "exact", "max_relative_error": 0}
-    if any(table.about.get("method") == APPROXIMATE for table in tables.values()):
-        # A sample has no largest error; the section says how much was drawn.
-        precision = {"method": APPROXIMATE, "max_relative_error": None}
     if reading.release is not None:
         precision |= describe_rounding(reading.release)
     return {

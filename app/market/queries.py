@@ -1,7 +1,7 @@
 """Pay and demand of the same groups: two or three statements in one snapshot, joined here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from anyio import to_thread
@@ -81,11 +81,15 @@ async def find_market(reading: Reading, shape: MarketShape) -> Market:
     grouping = shape.grouping
     pay = await find_statistics(reading, Shape(grouping, shape.pay, limit=MAX_GROUPS))
     before, earlier = await _find_earlier(reading, grouping, pay)
+    # The change is as good as the worse of its two medians.
+    error = max(pay.max_relative_error, earlier.max_relative_error)
+    pay = replace(pay, max_relative_error=error)
+    medians = _medians_year_later(earlier, grouping) if before is not None else {}
     beside = await demand_beside(reading)
     figures = (*DEMAND, DEMAND_MEASURES["share"], DEMAND_MEASURES["count"])
     demand = await find_demand(beside, DemandShape(grouping, figures, limit=MAX_GROUPS))
     released = reading.release is not None
-    parts = _Parts(shape, _by_key(pay, grouping), _by_key(demand, grouping), earlier, released)
+    parts = _Parts(shape, _by_key(pay, grouping), _by_key(demand, grouping), medians, released)
     check_groups(len(parts.keys()))
     if len(parts.keys()) > THREAD_ROWS:
         rows = await to_thread.run_sync(parts.rows)
@@ -96,22 +100,25 @@ async def find_market(reading: Reading, shape: MarketShape) -> Market:
 
 async def _find_earlier(
     reading: Reading, grouping: Grouping, now: Answer
-) -> tuple[Window | None, Mapping[Key, Row]]:
-    """The medians a year before, by the keys that their groups have now, and of which window.
+) -> tuple[Window | None, Answer]:
+    """The window a year before and its medians: None, and `now`, where there is none.
 
     Without periods in the grouping, only a window with two ends has a year before.
     """
     window = reading.filters.window
     periodic = any(dimension.name in MONTHS for dimension in grouping.dimensions)
     if not periodic and (window.first is None or window.last is None):
-        return None, {}
+        return None, now
     before = year_earlier(window)
-    found = now
-    if not window.is_open:
-        asked = Shape(grouping, (MEASURES["p50"],), limit=MAX_GROUPS)
-        found = await find_statistics(within(reading, before), asked)
-    rows = _by_key(found, grouping)
-    return before, {_year_later(key, grouping): row for key, row in rows.items()}
+    if window.is_open:
+        return before, now
+    asked = Shape(grouping, (MEASURES["p50"],), limit=MAX_GROUPS)
+    return before, await find_statistics(within(reading, before), asked)
+
+
+def _medians_year_later(earlier: Answer, grouping: Grouping) -> dict[Key, Row]:
+    """By the keys that the groups have now."""
+    return {_year_later(key, grouping): row for key, row in _by_key(earlier, grouping).items()}
 
 
 def _by_key(answer: Answer, grouping: Grouping) -> dict[Key, Row]:

@@ -124,7 +124,9 @@ async def find_trend(reading: Reading, shape: TrendShape) -> Trend:
     numbers = _numbers(panel, reading.filters.window, interval)
     kept = _kept(panel, shape.series)
     check_rows(len(kept), len(numbers))
-    earlier = await _find_earlier(reading, shape, interval)
+    earlier, error = await _find_earlier(reading, shape, interval)
+    # Changes are as good as the worse of their two figures.
+    answer = replace(answer, max_relative_error=max(answer.max_relative_error, error))
     released = reading.question.basis.is_released
     growth = None if released else await find_growth(reading, shape.periodic(interval), interval)
     parts = _Parts(shape, interval, panel, earlier, numbers, reading.filters.window, growth)
@@ -143,15 +145,15 @@ async def _find_figures(reading: Reading, shape: TrendShape) -> tuple[str, Answe
     return interval, answer
 
 
-async def _find_earlier(reading: Reading, shape: TrendShape, interval: str) -> _Panel:
-    """The year before the window, for changes of its first periods."""
+async def _find_earlier(reading: Reading, shape: TrendShape, interval: str) -> tuple[_Panel, float]:
+    """The year before the window, for changes of its first periods, and its largest error."""
     first = reading.filters.window.first
     if first is None:
-        return _Panel({}, {})
+        return _Panel({}, {}), 0
     window = Window(year_before(first), first - timedelta(days=1))
     answer = await find_statistics(within(reading, window), shape.of_changes(interval))
     check_figures(answer.totals.groups)
-    return _panel_of(answer, shape.periodic(interval), interval)
+    return _panel_of(answer, shape.periodic(interval), interval), answer.max_relative_error
 
 
 def within(reading: Reading, window: Window) -> Reading:

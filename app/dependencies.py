@@ -10,9 +10,11 @@ from fastapi import Depends, Request
 from app.core.cursors import Cursors
 from app.core.database import Database
 from app.core.freshness import Freshness
+from app.core.probing import read_through
 from app.core.responses.answering import Responses
 from app.core.responses.build import describe_build
 from app.settings import Settings
+from app.statistics.kept_rollups import KeptRollups
 from app.taxonomies.catalogue import CatalogueCache
 
 
@@ -26,12 +28,15 @@ class Services:
     cursors: Cursors = field(init=False)
     freshness: Freshness = field(init=False)
     responses: Responses = field(init=False)
+    kept_rollups: KeptRollups = field(init=False, default_factory=KeptRollups)
 
     def __post_init__(self) -> None:
         # How the fields of a frozen dataclass are set from one another.
         object.__setattr__(self, "cursors", Cursors(self.database))
         listen_url = self.settings.listen_url or self.database.engine.url
-        object.__setattr__(self, "freshness", Freshness(listen_url))
+        freshness = Freshness(listen_url, elsewhere=lambda: read_through(self.database))
+        self.catalogue.note = freshness.note
+        object.__setattr__(self, "freshness", freshness)
         object.__setattr__(self, "responses", self._build_responses())
 
     def _build_responses(self) -> Responses:

@@ -3,6 +3,7 @@
 import gc
 import json
 import signal
+import sys
 from types import FrameType
 from typing import Final
 
@@ -10,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.zttp_impl import ZttpProtocol
 
+from app.cells.memory import keep_freed_memory
 from app.core.errors import WrongSetting
 from app.core.log import configure_logging
 from app.core.problems import MEDIA_TYPE
@@ -17,6 +19,9 @@ from app.health.readiness import Readiness
 from app.main import create_app
 from app.settings import Settings
 
+SWITCH_S: Final = 0.0005
+"""How long a thread that computes may keep the interpreter from the event loop, which needs it after
+every system call: with the usual 5 ms, a few hundred requests a second wait in line behind it."""
 KEEP_ALIVE_S: Final = 75
 """Longer than the 60 s of the usual load balancer: otherwise it meets connections just closed."""
 BAD_REQUEST: Final = json.dumps(
@@ -81,6 +86,8 @@ def serve(settings: Settings, database_url: str) -> None:
     cannot be listened on.
     """
     configure_logging(settings)
+    keep_freed_memory()
+    sys.setswitchinterval(SWITCH_S)
     app = create_app(settings, database_url)
     readiness: Readiness = app.state.readiness
     server = Server(build_config(settings, app), readiness)

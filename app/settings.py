@@ -130,7 +130,7 @@ class Settings:
     connect_timeout_s: int = _setting(5, _whole(1, 60), "limit of opening a connection, in s")
     heavy_queries: int = _setting(4, _whole(1, 100), "aggregates that run at once in one process")
     compact_entries: int = _setting(
-        20_000,
+        50_000,
         _whole(0, 100_000_000),
         "entries of cells that wait to be merged before that is done; 0: never by the service",
     )

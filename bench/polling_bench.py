@@ -1,6 +1,7 @@
 """100 dashboards polling 12 questions each second, while records arrive each second.
 
-Seven of the questions depend on the roles that are written, and are answered anew every second.
+The roles written are spread over the popularity of roles: the one with most records, the 5th, 10th,
+20th and 40th. Seven of the questions depend on them, and are answered anew every second.
 Ranks are not among them: they are never kept, because their address holds somebody's amount.
 """
 
@@ -21,15 +22,15 @@ from bench.writer import Batches, Writer, writing
 DASHBOARDS: Final = 100
 SECONDS: Final = 30
 ROWS: Final = 2000
-WRITTEN: Final = 5
+WRITTEN: Final = (0, 4, 9, 19, 39)
 QUESTIONS: Final = (
     "statistics?group_by=region,level&{year}",
     "statistics?group_by=role&measures=count,p50&{year}",
     "statistics?group_by=level&role={0}",
-    "statistics?group_by=region&role={1}&{year}",
-    "trend?interval=month&role={2}&measures=count,p50",
-    "histogram?role={3}&{year}",
-    "bands?group_by=level&role={4}&{year}",
+    "statistics?group_by=region&role={4}&{year}",
+    "trend?interval=month&role={9}&measures=count,p50",
+    "histogram?role={19}&{year}",
+    "bands?group_by=level&role={39}&{year}",
     "statistics?group_by=level&role={10}",
     "trend?interval=quarter&role={11}&measures=count,p50",
     "statistics?group_by=region,level&role={12}&{year}",

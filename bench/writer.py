@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,7 +33,9 @@ ADVANCES: Final = ("INTO role_versions", "UPDATE role_versions")
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """`count` batches of `rows` rows over the first `roles` roles, one every `every_s`.
+    """`count` batches of `rows` rows over the roles of those places, one every `every_s`.
+
+    Places are those of `read_codes`, the role with most records first.
 
     `first_row` numbers their external ids: known ones would be corrections.
     """
@@ -42,7 +44,7 @@ class Batches:
     folder: str
     count: int
     rows: int
-    roles: int
+    roles: Sequence[int]
     every_s: float
     first_row: int = FIRST_ROW
 
@@ -114,7 +116,7 @@ async def _write(batches: Batches) -> list[float]:
     stage = Stage(batches.url, Path(batches.folder), 0)
     async with stage.database() as database:
         codes = await read_codes(database)
-        codes = replace(codes, roles=codes.roles[: batches.roles])
+        codes = replace(codes, roles=tuple(codes.roles[place] for place in batches.roles))
         services = Services(stage.settings, database, CatalogueCache())
         files = [
             salaries(batches.first_row + number * batches.rows, batches.rows, codes)

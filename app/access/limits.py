@@ -61,8 +61,8 @@ class Limiter:
             return
         self.refused += 1
         raise RateLimited(
-            f"More than {self.limit} requests in a minute; wait, or ask with If-None-Match: an "
-            "answer that did not change costs nothing.",
+            f"More than {self.limit} requests in a minute. Wait; and ask with If-None-Match from "
+            "the beginning: an answer that did not change costs nothing.",
             retry_after_s=self._left_s(),
         )
 
@@ -76,6 +76,8 @@ class Limiter:
         """`RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10)."""
         if not self.limit:
             return []
+        if self._clock() >= self._ends:
+            self._begin()
         left = self.limit - self._counts.get(who, 0)
         now = f'"{NAME}";r={left};t={self._left_s()}'.encode()
         return [(b"ratelimit-policy", self._policy), (b"ratelimit", now)]

@@ -3,7 +3,7 @@
 This module loads numpy: import it where it is used, not when the service starts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -112,55 +112,74 @@ async def read_cells(
     """The entries of a scope with those strings (`amounts` always). Raises DamagedCells."""
     names = list(dict.fromkeys(("amounts", *strings)))
     columns = [*_KEYS, "form", *names, *(f"{name}_check" for name in names)]
-    statement = (
-        f"SELECT {', '.join(columns)} FROM salary_cells WHERE {scope.sql()}"  # noqa: S608 - names of ours, numbers and dates
-        " ORDER BY role_id, id"
-    )
-    rows = await fetch(session, statement)
+    rows = await fetch(session, _rows_sql(scope, columns, names))
     if sum(row["entries"] for row in rows) <= SMALL:
         return _unpack_rows(columns, names, rows)
     return await to_thread.run_sync(_unpack_rows, columns, names, rows)
+
+
+def _rows_sql(scope: CellScope, columns: Sequence[str], names: Sequence[str]) -> str:
+    """Long rows as they are; the many short ones that writers left, joined and checked already."""
+    as_they_are = "merged OR octet_length(amounts_check) <> 16"
+    keys = ", ".join(key for key in (*_KEYS, "form") if key != "entries")
+    aliased = [
+        *(key if key != "entries" else "sum(entries)::int AS entries" for key in _KEYS),
+        "form",
+        *(f"string_agg({name}, ''::bytea) AS {name}" for name in names),
+        *(f"{_checked_sql(name)} AS {name}_check" for name in names),
+    ]
+    short = (
+        f"SELECT {', '.join(aliased)} FROM salary_cells"  # noqa: S608 - names of ours, numbers and dates
+        f" WHERE {scope.sql()} AND NOT ({as_they_are}) GROUP BY {keys}"
+    )
+    if scope.unmerged:
+        # What compaction wrote is never among them.
+        return f"{short} ORDER BY role_id, month"
+    long = f"SELECT {', '.join(columns)} FROM salary_cells WHERE {scope.sql()} AND ({as_they_are})"  # noqa: S608 - names of ours, numbers and dates
+    return f"({long} ORDER BY role_id, id) UNION ALL ({short} ORDER BY role_id, month)"
+
+
+def _checked_sql(name: str) -> str:
+    """An empty check where all strings of a group are what was written."""
+    whole = f"{name}_check = decode(md5({name}), 'hex') AND octet_length({name}) = 8 * entries"
+    return f"CASE WHEN bool_and({whole}) THEN ''::bytea ELSE '\\x00' END"
 
 
 def _unpack_rows(columns: list[str], names: list[str], rows: Sequence[Any]) -> Entries:
     """Entries from rows. Joined here: the database takes five times as long to join strings."""
     turned = list(zip(*rows, strict=True)) or [() for _ in columns]
     found = dict(zip(columns, map(list, turned), strict=True))
-    strings = {name: (b"".join(found[name]), found[f"{name}_check"]) for name in names}
-    return unpack({key: found[key] for key in (*_KEYS, "form")}, strings)
+    _check(names, found)
+    return unpack(found, {name: b"".join(found[name]) for name in names})
 
 
 def no_entries(strings: Sequence[str]) -> Entries:
     """Entries with those strings, of which there are none."""
-    return unpack({key: [] for key in (*_KEYS, "form")}, {name: (b"", []) for name in strings})
+    return unpack({key: [] for key in _KEYS}, dict.fromkeys(strings, b""))
 
 
-def unpack(keys: dict[str, list[Any]], strings: dict[str, tuple[bytes, list[bytes]]]) -> Entries:
-    """Entries from the columns of rows, and for each string all of it and the checks of its rows.
-
-    Raises DamagedCells.
-    """
-    _check(keys, strings)
+def unpack(keys: Mapping[str, list[Any]], strings: Mapping[str, bytes]) -> Entries:
+    """Entries from the columns of rows, and each string of all rows end to end."""
     rows = {key: np.array(keys[key], np.int64) for key in _KEYS if key != "month"}
     rows["month"] = np.array(keys["month"], "datetime64[D]").astype(np.int64)
-    columns = {name: np.frombuffer(string, STRINGS[name]) for name, (string, _) in strings.items()}
+    columns = {name: np.frombuffer(string, STRINGS[name]) for name, string in strings.items()}
     return Entries(rows, **columns)
 
 
-def _check(keys: dict[str, list[Any]], strings: dict[str, tuple[bytes, list[bytes]]]) -> None:
-    roles = keys["role_id"]
-    foreign = {role for role, form in zip(roles, keys["form"], strict=True) if form != FORM}
+def _check(names: Sequence[str], found: Mapping[str, list[Any]]) -> None:
+    """Raise DamagedCells with the roles of rows whose strings are not what was written."""
+    roles = found["role_id"]
+    foreign = {role for role, form in zip(roles, found["form"], strict=True) if form != FORM}
     if foreign:
         raise DamagedCells(frozenset(foreign), foreign=True)
     damaged: set[int] = set()
-    for name, (string, checks) in strings.items():
-        whole, start, size = memoryview(string), 0, STRINGS[name].itemsize
-        for role, entries, check in zip(roles, keys["entries"], checks, strict=True):
-            if not is_whole(whole[start : start + entries * size], check):
-                damaged.add(role)
-            start += entries * size
-        if start != len(string):
-            # One row is longer or shorter than it says, so that all after it are read wrongly.
-            damaged.update(roles)
+    for name in names:
+        size, checks = STRINGS[name].itemsize, found[f"{name}_check"]
+        rows = zip(roles, found["entries"], found[name], checks, strict=True)
+        damaged.update(
+            role
+            for role, entries, string, check in rows
+            if len(string) != entries * size or not is_whole(string, check)
+        )
     if damaged:
         raise DamagedCells(frozenset(damaged))

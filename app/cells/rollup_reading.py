@@ -128,7 +128,12 @@ def _check(column: Mapping[str, Sequence[Any]]) -> None:
     for name in ("heads", "pairs"):
         if name in column:
             strings = zip(roles, column[name], column[f"{name}_check"], strict=True)
-            damaged.update(role for role, string, check in strings if not is_whole(string, check))
+            size = HEAD.itemsize if name == "heads" else 1
+            damaged.update(
+                role
+                for role, string, check in strings
+                if len(string) % size or not is_whole(string, check)
+            )
     if damaged:
         raise DamagedCells(_of_roles(damaged))
 

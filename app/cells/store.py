@@ -107,9 +107,15 @@ async def driver_of(session: AsyncSession) -> Any:
 
 
 async def take_turn(session: WriteSession) -> bool:
-    """Whether this transaction may replace cells, and nobody else does until it ends."""
+    """Whether this transaction may replace cells, and nobody else does until it ends.
+
+    It then counts as one that changes rollups: what others keep of these holds no longer.
+    """
     taken = await session.execute(text(f"SELECT pg_try_advisory_xact_lock({TURN})"))
-    return bool(taken.scalar_one())
+    if not taken.scalar_one():
+        return False
+    await session.execute(text("UPDATE rollup_state SET merges = merges + 1"))
+    return True
 
 
 async def places_sound(session: AsyncSession) -> bool:

@@ -2,12 +2,13 @@
 
 One connection of its own hears every committed write (LISTEN), and asks for all versions each
 second. The question is the second way where notifications are lost, and the heartbeat: what does
-not answer is replaced, and a full answer follows every replacement.
+not answer is replaced, and a full answer follows every replacement. While there is no such
+connection, who needs to know asks through the pool.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
@@ -18,6 +19,7 @@ from sqlalchemy.engine import URL
 
 from app.core.errors import Unavailable
 from app.core.listening import UNREACHABLE, Listener
+from app.core.probing import Found, Probe
 from app.core.versions import Versions
 
 POLL_S: Final = 1.0
@@ -30,6 +32,8 @@ GAP_S: Final = 0.02
 """Notifications that say only that something changed are answered with one question for all that
 come in this time."""
 LONGEST_PAUSE_S: Final = 1.0
+REPORT_S: Final = 60.0
+"""How often the log says again that nothing is heard."""
 NEVER: Final = float("-inf")
 
 
@@ -38,10 +42,17 @@ class Freshness:
 
     `generation` grows whenever `versions` change. `resets` grows when they went backwards, or the
     database is another one: it was restored, and nothing that was kept holds. `reconnects` counts
-    connections beyond the first. All times are monotonic: the wall clock may jump.
+    connections beyond the first. `origin` names the database and its timeline, empty until that is
+    known. All times are monotonic: the wall clock may jump.
     """
 
-    def __init__(self, url: str | URL, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        url: str | URL,
+        clock: Callable[[], float] = monotonic,
+        elsewhere: Callable[[], Awaitable[Found]] | None = None,
+    ) -> None:
+        """`elsewhere` finds versions and origin by another way than the connection to `url`."""
         self._url = url
         self._clock = clock
         self._running: asyncio.Task[None] | None = None
@@ -50,7 +61,10 @@ class Freshness:
         self._watching: set[asyncio.Future[None]] = set()
         self._asked_at = self._heard_at = self._hinted_at = self._current_until = NEVER
         self._away = False
-        self._origin = ""
+        self._probe = None if elsewhere is None else Probe(elsewhere, clock)
+        self._known_before: Versions | None = None
+        self._reported_at = NEVER
+        self.origin = ""
         self._connects = 0
         self.versions: Versions | None = None
         self.generation = 0
@@ -73,7 +87,14 @@ class Freshness:
             running.cancel()
             with suppress(asyncio.CancelledError):
                 await running
+        if self._probe is not None:
+            await self._probe.close()
         self._answer(False)
+
+    @property
+    def is_away(self) -> bool:
+        """True where the database was found away, by every way there is."""
+        return self._away and (self._probe is None or self._probe.lost)
 
     def heard_s(self) -> float:
         """Seconds since the last full answer was asked for; infinite before the first."""
@@ -89,23 +110,46 @@ class Freshness:
     async def confirm(self) -> None:
         """Make `versions` current: one question to the database for all who wait.
 
-        Raises Unavailable (`database_unavailable`), after 1 s at most; after 0.1 s where the
-        database was already away.
+        Through the pool where the connection that listens does not answer. Raises Unavailable
+        (`database_unavailable`), after 1 s at most for each way; after 0.1 s where the database was
+        already away.
         """
         if self._running is None or self._running.done():
             raise _unavailable()
-        heard = asyncio.get_running_loop().create_future()
+        if not await self._hear() and not await self._ask_elsewhere():
+            raise _unavailable()
+
+    async def _hear(self) -> bool:
+        """Whether the connection that listens has answered a question."""
+        if self._away and self._probe is not None:
+            self._wake.set()
+            return False
+        heard: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.add(heard)
         self._wake.set()
         try:
             async with asyncio.timeout(AWAY_S if self._away else CONFIRM_S):
-                answered = await heard
+                return await heard
         except TimeoutError:
-            answered = False
+            return False
         finally:
             self._waiting.discard(heard)
-        if not answered:
-            raise _unavailable()
+
+    async def _ask_elsewhere(self) -> bool:
+        """Whether the database answers through the pool."""
+        return self._probe is not None and await self._probe.ask(
+            self._begin_probe, self._take_found
+        )
+
+    def _begin_probe(self) -> None:
+        self._known_before = self.versions
+
+    def _take_found(self, found: Found) -> None:
+        assert self._probe is not None
+        versions, origin = found
+        self._meet(origin)
+        # For a second: nothing tells of writes meanwhile.
+        self._take(versions, self._known_before, self._probe.asked_at, POLL_S)
 
     async def changed(self, since: int) -> int:
         """Wait until `generation` is not `since`; what it is then."""
@@ -123,8 +167,10 @@ class Freshness:
         known = self.versions
         if known is None or (known.epoch == versions.epoch and known.stamp != versions.stamp):
             self._wake.set()  # which of the two holds, the next answer says
-            return
-        self._set(_newest(known, versions))
+        elif _state(known) != _state(versions):
+            if _soundness(known) != _soundness(versions):
+                self._wake.set()  # that does not only grow: which is newer, the next answer says
+            self._set(_newest(known, versions))
 
     async def _run(self) -> None:
         """Connect, follow, and connect again, for ever."""
@@ -141,6 +187,8 @@ class Freshness:
                     failures += 1
                     self._fail()
                 self._report(error, failures)
+                if self._watching and not begun:
+                    await self._ask_elsewhere()
             finally:
                 if listener is not None:
                     await listener.close()
@@ -148,12 +196,19 @@ class Freshness:
 
     async def _begin(self, listener: Listener) -> None:
         """The first full answer of a connection: whatever was missed before is in it."""
-        if self._origin != listener.origin and self._origin and listener.origin:
-            self._forget()
-        self._origin = listener.origin
+        self._meet(listener.origin)
         await self._ask(listener)
         self._connects += 1
         self._away = False
+        if self._reported_at != NEVER:
+            self._reported_at = NEVER
+            structlog.get_logger().info("listening again")
+
+    def _meet(self, origin: str) -> None:
+        """Of another origin than before: nothing that was kept holds."""
+        if self.origin and origin and self.origin != origin:
+            self._forget()
+        self.origin = origin or self.origin
 
     async def _follow(self, listener: Listener) -> None:
         while True:
@@ -174,13 +229,16 @@ class Freshness:
         # What was known when the question left is in its answer. What is told meanwhile may not be.
         self._asked_at, known = self._clock(), self.versions
         asked_at = self._asked_at
-        read = await listener.read()
+        self._take(await listener.read(), known, asked_at, CURRENT_S)
+
+    def _take(self, read: Versions, known: Versions | None, asked_at: float, for_s: float) -> None:
+        """A full answer, and what was known when it was asked for."""
         if known is not None and _goes_back(known, read):
             self._forget()
         self._set(read if self.versions is None else _newest(read, self.versions))
-        self._heard_at = asked_at
+        self._heard_at = max(self._heard_at, asked_at)
         if asked_at >= self._hinted_at:  # else the next question, which is due, says what changed
-            self._current_until = asked_at + CURRENT_S
+            self._current_until = max(self._current_until, asked_at + for_s)
             self._answer(True)
 
     def _told(self, payload: str) -> None:
@@ -221,16 +279,21 @@ class Freshness:
         self._answer(False)
 
     def _report(self, error: Exception, failures: int) -> None:
-        """The first of many failures, and all that are not the connection's."""
+        """The first of many failures, one in a minute, and all that are not the connection's."""
         known = isinstance(error, UNREACHABLE)
-        if failures < 2 or not known:
+        if failures < 2 or not known or self._clock() - self._reported_at >= REPORT_S:
+            self._reported_at = self._clock()
             structlog.get_logger().warning(
                 "not listening", error=type(error).__name__, exc_info=None if known else error
             )
 
 
 def _state(versions: Versions) -> tuple[object, ...]:
-    return versions.epoch, versions.stamp, versions.roles
+    return versions.epoch, versions.stamp, versions.roles, *_soundness(versions)
+
+
+def _soundness(versions: Versions) -> tuple[object, ...]:
+    return versions.unsound, versions.places_sound
 
 
 def _goes_back(known: Versions, read: Versions) -> bool:

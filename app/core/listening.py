@@ -25,7 +25,7 @@ UNREACHABLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 # Which history of which database this is: a restored or promoted server continues on another
 # timeline, and a database or table that was made again has another number.
-_ORIGIN: Final = (
+ORIGIN: Final = (
     "SELECT (SELECT system_identifier FROM pg_control_system())::text"
     " || '/' || (SELECT oid FROM pg_database WHERE datname = current_database())"
     " || '/' || 'role_versions'::regclass::oid || '/' || CASE WHEN pg_is_in_recovery() THEN ''"
@@ -88,7 +88,7 @@ class Listener:
     async def _find_origin(self) -> str:
         """Empty where this user may not know."""
         try:
-            return str(await self._bounded(self._connection.fetchval(_ORIGIN)))
+            return str(await self._bounded(self._connection.fetchval(ORIGIN)))
         except asyncpg.InsufficientPrivilegeError:
             return ""
 

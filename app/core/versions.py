@@ -1,7 +1,7 @@
 """Data versions: what an answer was computed from, and what a write advances."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, text
@@ -15,7 +15,8 @@ CHANNEL: Final = "payband_versions"
 
 READ_VERSIONS: Final = (
     "SELECT e.epoch, e.stamp::text AS stamp, coalesce(s.places_sound, false) AS places_sound,"
-    " r.ids, r.versions, r.unsound FROM epoch e LEFT JOIN rollup_state s ON s.single,"
+    " coalesce(s.merges, 0) AS merges, r.ids, r.versions, r.unsound"
+    " FROM epoch e LEFT JOIN rollup_state s ON s.single,"
     " LATERAL (SELECT coalesce(array_agg(role_id), '{}') AS ids,"
     " coalesce(array_agg(version), '{}') AS versions,"
     " coalesce(array_agg(role_id) FILTER (WHERE version <> cells_version), '{}') AS unsound"
@@ -43,13 +44,18 @@ _ADVANCE_EPOCH: Final = text(
 class DataVersion:
     """The state of the data that an answer depends on, comparable as text.
 
-    `roles` is the sum of the versions of its roles: each only grows, so that the sum tells all
-    states of the same roles apart.
+    `roles` is the sum of the versions of its roles. Each only grows, so that the sum tells apart
+    all states that were ever read. What is put together from notifications that overtook one
+    another may share its sum with another state; the next poll, within a second, ends that.
+
+    `unsound`: 1 where cells of a role may not be used, plus 2 where the rollups of places may not.
+    What an answer says is exact depends on it; which data it is of does not.
     """
 
     epoch: int
     stamp: str
     roles: int
+    unsound: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         return f"{self.epoch}-{self.stamp[:8]}-{self.roles}"
@@ -60,7 +66,7 @@ class Versions:
     """The state of all public data in one snapshot.
 
     `unsound` are roles whose cells are behind their records, `places_sound` whether the rollups of
-    places are not.
+    places are not; `merges` grows whenever rollups change.
     """
 
     epoch: int
@@ -68,14 +74,20 @@ class Versions:
     roles: Mapping[int, int]
     unsound: frozenset[int]
     places_sound: bool
+    merges: int = 0
 
     def of(self, role_ids: Iterable[int] | None = None) -> DataVersion:
         """The version of answers that depend on those roles; None: on all."""
-        counted = self.roles.values() if role_ids is None else map(self._version, set(role_ids))
-        return DataVersion(self.epoch, self.stamp, sum(counted))
-
-    def _version(self, role_id: int) -> int:
-        return self.roles.get(role_id, 0)
+        if role_ids is None:
+            counted, unsound = sum(self.roles.values()), bool(self.unsound)
+        else:
+            ids = set(role_ids)
+            if not ids:
+                return DataVersion(self.epoch, self.stamp, 0)
+            counted = sum(self.roles.get(role_id, 0) for role_id in ids)
+            unsound = not self.unsound.isdisjoint(ids)
+        mark = unsound + 2 * (not self.places_sound)
+        return DataVersion(self.epoch, self.stamp, counted, mark)
 
 
 async def read_versions(session: AsyncSession) -> Versions:
@@ -96,6 +108,7 @@ def versions_of(row: RowMapping | Mapping[str, Any]) -> Versions:
         roles=dict(zip(row["ids"], row["versions"], strict=True)),
         unsound=frozenset(row["unsound"]),
         places_sound=row["places_sound"],
+        merges=row["merges"],
     )
 
 

@@ -18,10 +18,22 @@ def round_outward(low: float, high: float, step: float) -> tuple[float, float]:
     Computed in decimals of the numbers as they are written, so that binary fractions move no edge:
     0.3 is three steps of 0.1. `step` is positive.
     """
+    return round_down(low, step), round_up(high, step)
+
+
+def round_down(amount: float, step: float) -> float:
+    """The multiple of `step` at or below `amount`, as `round_outward`; NaN for NaN."""
+    return _round(amount, step, ROUND_FLOOR)
+
+
+def round_up(amount: float, step: float) -> float:
+    """The multiple of `step` at or above `amount`, as `round_outward`; NaN for NaN."""
+    return _round(amount, step, ROUND_CEILING)
+
+
+def _round(amount: float, step: float, rounding: str) -> float:
     width = Decimal(repr(step))
-    below = (_exact(low) / width).to_integral_value(ROUND_FLOOR, _EXACT) * width
-    above = (_exact(high) / width).to_integral_value(ROUND_CEILING, _EXACT) * width
-    return float(below), float(above)
+    return float((_exact(amount) / width).to_integral_value(rounding, _EXACT) * width)
 
 
 def usual_step(pay_period: str) -> int:

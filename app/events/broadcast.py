@@ -38,15 +38,21 @@ class State:
 
 @dataclass(slots=True, eq=False)
 class Listener:
-    """One open stream. `news` wakes it; it looks for itself what is new, and at nothing older."""
+    """One open stream. `news` wakes it; it looks for itself what is new, and at nothing older.
+
+    `sending` bounds what is being sent, None while nothing is.
+    """
 
     news: asyncio.Event = field(default_factory=asyncio.Event)
     ended: bool = False
+    sending: asyncio.Timeout | None = None
 
     def end(self) -> None:
-        """Have the stream end."""
+        """Have the stream end, also where its client does not read what is sent."""
         self.ended = True
         self.news.set()
+        if self.sending is not None:
+            self.sending.reschedule(asyncio.get_running_loop().time())
 
 
 class Broadcast:

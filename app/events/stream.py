@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Final
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.events.broadcast import Broadcast, Listener, RoleIds
 
@@ -15,6 +15,11 @@ HEARTBEAT_S: Final = 15.0
 HEARTBEAT: Final = b": still here\n\n"
 LONGEST_S: Final = 3600.0
 """After about an hour the client has to come again, with a key that still holds."""
+SEND_S: Final = 60.0
+"""A client that reads nothing for so long is gone, or as good as gone."""
+LAST_S: Final = 0.1
+"""The same for the end of a stream."""
+END: Final[Message] = {"type": "http.response.body", "body": b""}
 
 
 class EventStream(Response):
@@ -42,8 +47,10 @@ class EventStream(Response):
             gone = asyncio.create_task(_notice(receive, listener))
             try:
                 if scope["method"] != "HEAD":
-                    await self._tell(_sender(send), listener)
-                await send({"type": "http.response.body", "body": b""})
+                    await self._tell(_sender(send, listener), listener)
+                await _bounded(send(END), listener)
+            except TimeoutError:
+                await _abandon(scope.get("payband.send"))
             finally:
                 gone.cancel()
 
@@ -69,11 +76,32 @@ class EventStream(Response):
                 await tell(told)
 
 
-def _sender(send: Send) -> Callable[[bytes], Awaitable[None]]:
+def _sender(send: Send, listener: Listener) -> Callable[[bytes], Awaitable[None]]:
     async def tell(text: bytes) -> None:
-        await send({"type": "http.response.body", "body": text, "more_body": True})
+        message = {"type": "http.response.body", "body": text, "more_body": True}
+        await _bounded(send(message), listener)
 
     return tell
+
+
+async def _bounded(sent: Awaitable[None], listener: Listener) -> None:
+    """Wait until something is sent. Raises TimeoutError where the client does not read.
+
+    At once where the listener was ended and the client has to read first.
+    """
+    try:
+        async with asyncio.timeout(LAST_S if listener.ended else SEND_S) as listener.sending:
+            await sent
+    finally:
+        listener.sending = None
+
+
+async def _abandon(send: Send | None) -> None:
+    """Drop the connection with what is not sent: closing it would wait for the client to read."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if send is not None and transport is not None:
+        transport.abort()
+        await send(END)  # returns when the server has noticed
 
 
 async def _notice(receive: Receive, listener: Listener) -> None:

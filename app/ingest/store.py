@@ -16,7 +16,12 @@ from app.ingest.imports import Progress, save_progress
 from app.ingest.merge import Merged, MergeRequest, merge_benchmarks, merge_records
 from app.ingest.preparation import TABLES, PreparedChunk, StagedRows
 from app.ingest.report import Report
-from app.ingest.writing import SourceGroups, has_new_dates, holds_public_records
+from app.ingest.writing import (
+    SourceGroups,
+    has_new_dates,
+    held_before_writing,
+    holds_public_records,
+)
 
 ANALYZE_ROWS: Final = 10_000
 """After so many new rows the planner's statistics are renewed at once."""
@@ -57,7 +62,6 @@ class ChunkWriter:
         self.report = Report()
         self.source_id = source_id
         self.bytes_received = 0
-        self._demo_is_out = False
         self._all_new = True
 
     def progress(self) -> Progress:
@@ -71,7 +75,7 @@ class ChunkWriter:
         are locked already.
         """
         report, changes = deepcopy(self.report), Changes()
-        before = self._demo_is_out or await holds_public_records(session)
+        before = await held_before_writing(session)
         public = False
         async for chunk in chunks:
             for part in chunk.parts:
@@ -82,7 +86,6 @@ class ChunkWriter:
             public |= self.groups.is_public_data(chunk.prepared.source_ids)
         if not before and public and await holds_public_records(session):
             changes.epoch = True  # demo data leaves the default answers
-        self._demo_is_out = before
         members = report.as_members(self.import_id, None)
         await save_progress(
             session, self.import_id, Progress(members, self.bytes_received, self.source_id)

@@ -12,7 +12,7 @@ from app.core.errors import Conflict
 from app.core.versions import advance_epoch, advance_roles
 from app.ingest.imports import RUNNING, STALE_S, UNDONE
 from app.ingest.staging import DEMAND, SALARIES, RecordTables
-from app.ingest.writing import holds_public_records, lock_sources
+from app.ingest.writing import lock_sources, lost_public_records
 
 BATCH_ROWS: Final = 50_000
 """Rows that one statement deletes, well within its time limit."""
@@ -86,14 +86,14 @@ async def undo_import(session: WriteSession, import_id: int) -> Undone:
     if state == UNDONE:
         raise Conflict("The import was undone already.", code="import_undone")
     confidential = frozenset(await session.scalars(_CONFIDENTIAL))
-    held_before = await holds_public_records(session)
     undone = Undone()
     for tables in (SALARIES, DEMAND):
         await _undo_records(session, tables, import_id, confidential, undone)
     await _undo_benchmarks(session, import_id, undone)
     await session.execute(_FORGET_KEY, {"id": import_id})
     await session.execute(_CLOSE, {"id": import_id})
-    undone.epoch |= held_before and not await holds_public_records(session)
+    if undone.roles and await lost_public_records(session):
+        undone.epoch = True  # demo data comes back
     await advance_roles(session, undone.roles)
     if undone.epoch:
         await advance_epoch(session)

@@ -9,9 +9,11 @@ from sqlalchemy import text
 
 from app.core.database import ReadSession, WriteSession
 
-# Two arbitrary constants: the first half of advisory lock keys.
+# Arbitrary constants: the first half of advisory lock keys. Taken in this order: whole files,
+# sources, presence; and all of them before any row of a version.
 SOURCES: Final = 0x50_42_01
 WHOLE_FILES: Final = 0x50_42_02
+PRESENCE: Final = 0x50_42_03
 
 _LOCK: Final = (
     "SELECT {function}({space}, id) FROM (SELECT unnest(CAST(:ids AS int[])) AS id ORDER BY 1) s"
@@ -19,6 +21,8 @@ _LOCK: Final = (
 _SHARED: Final = text(_LOCK.format(function="pg_advisory_xact_lock_shared", space=SOURCES))
 _ALONE: Final = text(_LOCK.format(function="pg_advisory_xact_lock", space=SOURCES))
 _WHOLE: Final = text(f"SELECT pg_advisory_xact_lock({WHOLE_FILES}, 0)")
+_WRITING: Final = text(f"SELECT pg_advisory_xact_lock_shared({PRESENCE}, 0)")
+_NONE_WRITING: Final = text(f"SELECT pg_advisory_xact_lock({PRESENCE}, 0)")
 _PRESENCE: Final = text(
     "SELECT EXISTS (SELECT FROM sources s WHERE NOT s.confidential AND NOT s.demo AND ("
     "EXISTS (SELECT FROM salary_records r WHERE r.source_id = s.id)"
@@ -64,6 +68,28 @@ async def holds_public_records(session: WriteSession | ReadSession) -> bool:
     """Whether a public source other than demo data holds a record: then demo data is left out of
     default answers. One look into an index for each source."""
     return bool(await session.scalar(_PRESENCE))
+
+
+async def held_before_writing(session: WriteSession) -> bool:
+    """As `holds_public_records`; True holds until the transaction ends.
+
+    Nobody finds meanwhile that the last record went: who does waits for this transaction, and
+    looks again. Writers share the lock. Call after `lock_sources`.
+    """
+    await session.execute(_WRITING)
+    return await holds_public_records(session)
+
+
+async def lost_public_records(session: WriteSession) -> bool:
+    """Whether this transaction deleted the last public record: then demo data is back.
+
+    Waits for who is writing one just now only where none is left. Of those who delete there is
+    one at a time (`lock_sources` with `alone`). Raises Unavailable after the lock timeout.
+    """
+    if await holds_public_records(session):
+        return False
+    await session.execute(_NONE_WRITING)
+    return not await holds_public_records(session)
 
 
 async def has_new_dates(session: WriteSession, dates: Iterable[tuple[int, date]]) -> bool:

@@ -119,21 +119,35 @@ async def reprice_pending(database: Database, base: str) -> RepriceReport:
     ones only. An amount that turns out to be out of bounds was accepted when it arrived, so it
     stays stored, keeps its rate, has no annual amounts and is counted in the report.
     """
-    report = RepriceReport()
+    first, sources = await _reprice_sources(database, base, frozenset())
+    # A writer that had read the old rates may have committed between the look at the sources and
+    # their lock; where that was its first pending record, its source is seen only now.
+    second, _ = await _reprice_sources(database, base, sources)
+    async with database.read() as session:
+        return replace(first.plus(second), still_pending=await count_pending(session))
+
+
+async def _reprice_sources(
+    database: Database, base: str, done: frozenset[int]
+) -> tuple[RepriceReport, frozenset[int]]:
+    """Price the pending records of all sources but those of `done`; which sources these were."""
+    report, sources = RepriceReport(), None
     after: tuple[int, int] | None = (-1, -1)
     while after is not None:
         async with database.write() as session:
             rates = await load_rate_table(session, base)
             currencies = sorted({*rates.rows, base})
+            if sources is None:
+                sources = frozenset(await pending_sources(session, currencies)) - done
+            if not sources:
+                break
             # No writer in between: it would lock records in another order, or change them.
-            sources = await pending_sources(session, currencies)
             await lock_sources(session, sources, alone=True)
-            rows = await read_pending(session, currencies, sources, after, BATCH)
+            rows = await read_pending(session, currencies, list(sources), after, BATCH)
             if rows:
                 report = report.plus(await _reprice(session, rows, rates))
             after = (rows[-1]["role_id"], rows[-1]["record_id"]) if len(rows) == BATCH else None
-    async with database.read() as session:
-        return replace(report, still_pending=await count_pending(session))
+    return report, sources or frozenset()
 
 
 async def _reprice(

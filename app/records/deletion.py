@@ -15,7 +15,7 @@ from app.core.database import Database, WriteSession
 from app.core.errors import NotAllowed
 from app.core.versions import advance_epoch, advance_roles
 from app.domain.dates import ALL_TIME, Window
-from app.ingest.writing import holds_public_records, lock_sources
+from app.ingest.writing import holds_public_records, lock_sources, lost_public_records
 from app.statistics.filters import RecordTable
 from app.tables import DemandRecord, SalaryRecord
 from app.taxonomies.catalogue import SourceEntry
@@ -109,10 +109,11 @@ async def _delete_in(
         _add(roles, {row.role_id: row.records for row in rows})
         more = everything and sum(row.records for row in rows) == BATCH
     if roles and not selection.source.confidential:
-        await advance_roles(session, roles)
         # Demand figures depend on the dates on which a source reported at all; and when the last
         # public record goes, demo data comes back.
-        if table is DemandRecord or held_before != await holds_public_records(session):
+        epoch = table is DemandRecord or (held_before and await lost_public_records(session))
+        await advance_roles(session, roles)
+        if epoch:
             await advance_epoch(session)
     return sum(roles.values())
 

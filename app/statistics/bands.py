@@ -1,19 +1,20 @@
 """Pay bands: two percentiles of each group, rounded outward to a step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pydantic import Field
 
 from app.core.errors import Refused
-from app.domain.bands import round_outward, usual_step
+from app.domain.bands import round_down, round_outward, round_up, usual_step
 from app.domain.nearest import nearest
 from app.statistics.basis import RELEASED, BasisParameters
 from app.statistics.grouping import DIMENSIONS, Grouping, parse_grouping
 from app.statistics.measures import (
     MEASURES,
     PERCENTILE,
+    Figure,
     Measure,
     Unit,
     get_measure,
@@ -32,8 +33,11 @@ MAX_STEP: Final = 1_000_000_000
 MEDIAN: Final = "p50"
 _LOWER: Final = ("p_low", "band_low")
 _UPPER: Final = ("p_high", "band_high")
-_ROUNDED: Final[Mapping[str, str]] = {"band_low": "floor", "band_high": "ceil"}
-"""How PostgreSQL rounds the ends."""
+_ROUNDED: Final[Mapping[str, tuple[str, Callable[[float, float], float]]]] = {
+    "band_low": ("floor", round_down),
+    "band_high": ("ceil", round_up),
+}
+"""How PostgreSQL rounds the ends, and how Python does."""
 
 _REGISTERED: Final = (
     MEASURES["count"],
@@ -167,9 +171,27 @@ def _ordering(key: SortKey, shape: BandsShape, question: Question) -> SortKey:
     """The key with what orders by it: by an end, bands with the same one are tied."""
     if key.measure is None or key.name not in _ROUNDED:
         return key
+    in_sql, in_python = _ROUNDED[key.name]
     shown = f"({shown_sql(key.measure, question)})::numeric"
-    sql = f"{_ROUNDED[key.name]}({shown} / {shape.step!r}::numeric)"
-    return replace(key, measure=replace(key.measure, sql=sql))
+    sql = f"{in_sql}({shown} / {shape.step!r}::numeric)"
+    figure = key.measure.figure
+    if figure is not None:
+        figure = _rounded(figure, question.factor, lambda amount: in_python(amount, shape.step))
+    return replace(key, measure=replace(key.measure, sql=sql, figure=figure))
+
+
+def _rounded(figure: Figure, factor: float, rounding: Callable[[float], float]) -> Figure:
+    """A figure of money as it is shown, rounded."""
+
+    def rounded(inputs: Mapping[str, Any]) -> Any:
+        import numpy as np
+
+        from app.statistics.figures import shown_money
+
+        shown = shown_money(figure(inputs), factor)
+        return np.array([rounding(amount) for amount in shown.tolist()], np.float64)
+
+    return rounded
 
 
 def _ends(row: Row, shape: BandsShape) -> Row:

@@ -6,12 +6,12 @@ This module loads numpy: import it where it is used, not when the service starts
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
 from anyio import to_thread
 
-from app.cells.memory import keep_freed_memory
 from app.cells.reading import SMALL, CellScope, DamagedCells, Entries, no_entries
-from app.cells.rollup_reading import Rollups, read_rollups
+from app.cells.rollup_reading import read_rollups
 from app.domain.periods import last_day, period_number
 from app.statistics.axes import Axes
 from app.statistics.cell_reading import read_entries
@@ -19,7 +19,7 @@ from app.statistics.damage import report_damage
 from app.statistics.entries import strings_for
 from app.statistics.figures import answer_of, needs_of
 from app.statistics.figures_cells import needs_places, tally_entries
-from app.statistics.figures_rollups import tally_rollups
+from app.statistics.figures_rollups import Base, build_base, tally_base
 from app.statistics.planner import Plan, Source, plan_answer
 from app.statistics.queries import Answer
 from app.statistics.reading import Reading
@@ -37,7 +37,6 @@ async def find_from_cells(reading: Reading, shape: Shape) -> Answer | None:
     plan = await plan_answer(reading, shape)
     if plan is None:
         return None
-    keep_freed_memory()
     try:
         return await answer_plan(reading, shape, plan)
     except DamagedCells as error:
@@ -77,14 +76,33 @@ async def _read_cells(reading: Reading, shape: Shape, scope: CellScope) -> tuple
 
 async def _read_rollups(reading: Reading, shape: Shape, plan: Plan) -> tuple[Counting, int]:
     question, grouping, needs = reading.question, shape.grouping, needs_of(shape)
-    assert plan.rollups is not None
-    rollups: Rollups = await read_rollups(reading.session, plan.rollups, with_pairs=needs.amounts)
     if plan.unmerged == 0:
         unmerged = no_entries(strings_for(question, places=needs_places(grouping)))
     else:
         unmerged = await _entries(reading, shape, replace(plan.cells, unmerged=True))
-    size = len(rollups.rollup.values) + len(rollups.rollup.heads) + len(unmerged)
-    return lambda: tally_rollups(question, grouping, rollups, unmerged, needs), size
+    base = await _find_base(reading, shape, plan, unmerged)
+    size = len(base.pairs.keys) + len(base.heads) + len(unmerged)
+    return lambda: (base.axes, tally_base(question, grouping, base, unmerged, needs)), size
+
+
+async def _find_base(reading: Reading, shape: Shape, plan: Plan, unmerged: Entries) -> Base:
+    """What rollups add: kept from an answer before, or read."""
+    question, grouping, needs = reading.question, shape.grouping, needs_of(shape)
+    assert plan.rollups is not None
+    kept, days = reading.services.kept_rollups, unmerged.rows["month"]
+    asked = (plan.rollups, replace(question.filters, last=None), *grouping.names, needs)
+    about = (*asked, grouping.region_kind)
+    # A restored database may count its compactions again.
+    state = (reading.versions.merges, reading.versions.stamp, reading.services.freshness.resets)
+    base = kept.find(about, state)
+    if base is not None and base.reaches(days):
+        return base
+    rollups = await read_rollups(reading.session, plan.rollups, with_pairs=needs.amounts)
+    build = partial(build_base, question, grouping, rollups, days, needs)
+    size = len(rollups.rollup.values) + len(rollups.rollup.heads)
+    base = await to_thread.run_sync(build) if size > SMALL else build()
+    kept.keep(about, state, base)
+    return base
 
 
 async def _entries(reading: Reading, shape: Shape, scope: CellScope) -> Entries:

@@ -104,12 +104,17 @@ class _Page:
         if isinstance(figures, list):
             return figures
         if measure.unit is Unit.MONEY:
-            scale = 10**MONEY_DECIMALS
-            figures = np.rint(figures * (self.question.factor * scale)) / scale
+            figures = shown_money(figures, self.question.factor)
         shown: list[Any] = figures.tolist()
         if figures.dtype.kind == "f" and np.isnan(figures).any():
             return [None if figure != figure else figure for figure in shown]
         return shown
+
+
+def shown_money(figures: Floats, factor: float) -> Floats:
+    """As `statement.shown_sql`."""
+    scale = 10**MONEY_DECIMALS
+    return np.asarray(np.rint(figures * (factor * scale)) / scale, np.float64)
 
 
 def _figures(measure: Measure, inputs: Inputs) -> Any:

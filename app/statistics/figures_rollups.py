@@ -30,9 +30,11 @@ from app.statistics.tallies import (
     Ints,
     Made,
     Needs,
+    Pairs,
     Ranked,
     Squares,
     Tally,
+    order_pairs,
     rank_buckets,
     tally_counted,
 )
@@ -59,25 +61,71 @@ class _Heads:
         return values[kept], counts[kept]
 
 
-def tally_rollups(
-    question: Question, grouping: Grouping, rollups: Rollups, unmerged: Entries, needs: Needs
-) -> tuple[Axes, Tally]:
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What rollups add to a question, in the order in which it is counted.
+
+    `codes` and `heads` are those of the heads that match. `days` (since 1970-01-01) are the periods
+    that codes may be of. `distinct`: codes are places among these, because there may be too many.
+    """
+
+    grain: int
+    axes: Axes
+    days: Ints
+    heads: npt.NDArray[Any]
+    codes: Ints
+    pairs: Pairs
+    made: Made
+
+    def reaches(self, days: Ints) -> bool:
+        """Whether entries of those days have a code, too."""
+        if not len(days):
+            return True
+        return bool(
+            len(self.days) and self.days.min() <= days.min() and days.max() <= self.days.max()
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes that its arrays take."""
+        arrays = (self.heads, self.codes, self.pairs.keys, self.pairs.counts)
+        return sum(array.nbytes for array in arrays)
+
+
+def build_base(
+    question: Question, grouping: Grouping, rollups: Rollups, days: Ints, needs: Needs
+) -> Base:
+    """What does not change until rollups do; `days` are those of entries that may come."""
+    days = np.concatenate((rollups.rows["period"], days))
+    axes = axes_of(grouping, question.catalogue, days)
+    heads = _chosen_heads(question, grouping, rollups, axes)
+    nothing = np.zeros(0, np.int64)
+    pairs = Pairs(nothing, nothing)
+    if needs.amounts:
+        values, counts = heads.pairs(rollups)
+        narrow = np.uint32 if axes.codes < 2**32 else np.int64
+        of_pairs = np.repeat(heads.codes.astype(narrow), heads.heads["pairs"])
+        pairs = order_pairs(of_pairs, values, counts)
+    return Base(rollups.grain, axes, days, heads.heads, heads.codes, pairs, heads.made)
+
+
+def tally_base(
+    question: Question, grouping: Grouping, base: Base, unmerged: Entries, needs: Needs
+) -> Tally:
     """Rollups and the entries that are in none of them yet, counted by group.
 
     Of the grain of places, amounts are those that stand for their buckets.
     """
-    unmerged = settle(unmerged)
-    days = np.concatenate((rollups.rows["period"], unmerged.rows["month"]))
-    axes = axes_of(grouping, question.catalogue, days)
-    entries = choose(question, grouping, unmerged, axes)
-    heads = _chosen_heads(question, grouping, rollups, axes)
-    codes, which = dense(np.concatenate((heads.codes, entries.codes)), axes.codes)
-    made = _together(heads.made, entries.made)
-    if needs.amounts and rollups.grain == GRAINS["role"]:
-        tally = _exact(rollups, heads, entries, which, needs, made)
-    else:
-        tally = _summed(rollups, heads, entries, which, needs, made)
-    return axes, tally.named(codes)
+    entries = choose(question, grouping, settle(unmerged), base.axes)
+    made = _together(base.made, entries.made)
+    if needs.amounts and base.grain == GRAINS["role"]:
+        pairs = base.pairs.including(entries.codes, entries.amounts, _whole(entries.signs))
+        return tally_counted(pairs, needs, made)
+    return _summed(base, entries, needs, made)
+
+
+def _whole(signs: npt.NDArray[Any]) -> Ints:
+    return signs.astype(np.int64)
 
 
 def _chosen_heads(question: Question, grouping: Grouping, rollups: Rollups, axes: Axes) -> _Heads:
@@ -165,26 +213,10 @@ def _together(merged: Made, unmerged: Made) -> Made:
     )
 
 
-def _exact(
-    rollups: Rollups, heads: _Heads, entries: Chosen, which: Ints, needs: Needs, made: Made
-) -> Tally:
-    amounts, counts = heads.pairs(rollups)
-    of_pairs = np.repeat(which[: len(heads.codes)], heads.heads["pairs"])
-    return tally_counted(
-        _joined(of_pairs, which[len(heads.codes) :]),
-        _joined(amounts, entries.amounts),
-        _joined(counts, entries.signs),
-        needs,
-        made,
-    )
-
-
-def _summed(
-    rollups: Rollups, heads: _Heads, entries: Chosen, which: Ints, needs: Needs, made: Made
-) -> Tally:
+def _summed(base: Base, entries: Chosen, needs: Needs, made: Made) -> Tally:
     """Counts and sums from heads; amounts, where they are needed, from buckets."""
-    groups = int(which.max(initial=-1)) + 1
-    sums = _sums(heads.heads, entries, which, groups)
+    codes, which = dense(np.concatenate((base.codes, entries.codes)), base.axes.codes)
+    sums = _sums(base.heads, entries, which, len(codes))
     filled = np.flatnonzero(sums["count"] > 0)
     counts, totals = sums["count"][filled], sums["total"][filled]
     variances: Floats | None = None
@@ -193,8 +225,9 @@ def _summed(
         squares = Squares(sums["squares_high"][filled], sums["squares_low"][filled])
         variances = squares.variances(counts, totals)
     if needs.amounts:
-        ranked = _ranked(rollups, heads, entries, which)
-    return Tally(filled, counts, totals, variances, ranked, made)
+        buckets = buckets_of(entries.amounts)
+        ranked = rank_buckets(base.pairs.including(entries.codes, buckets, _whole(entries.signs)))
+    return Tally(codes[filled], counts, totals, variances, ranked, made)
 
 
 def _sums(heads: npt.NDArray[Any], entries: Chosen, which: Ints, groups: int) -> dict[str, Ints]:
@@ -211,18 +244,3 @@ def _sums(heads: npt.NDArray[Any], entries: Chosen, which: Ints, groups: int) ->
         name: np.bincount(which, np.concatenate((heads[name], values)), groups).astype(np.int64)
         for name, values in of_entries.items()
     }
-
-
-def _ranked(rollups: Rollups, heads: _Heads, entries: Chosen, which: Ints) -> Ranked:
-    """The amounts of all groups that have any, as those of their buckets."""
-    values, counts = heads.pairs(rollups)
-    of_heads, own = which[: len(heads.codes)], which[len(heads.codes) :]
-    return rank_buckets(
-        _joined(np.repeat(of_heads.astype(np.uint32), heads.heads["pairs"]), own),
-        _joined(values, buckets_of(entries.amounts)),
-        _joined(counts, entries.signs),
-    )
-
-
-def _joined(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.concatenate((first, second)) if len(second) else first

@@ -18,6 +18,9 @@ Floats = npt.NDArray[np.float64]
 
 AMOUNT_BITS: Final = 24
 """Annual amounts are below 2**24."""
+VALUE_BITS: Final = AMOUNT_BITS
+"""Of the keys of pairs: amounts, or numbers of buckets."""
+_VALUES: Final = (1 << VALUE_BITS) - 1
 _MOST_BITS: Final = 62
 _LOW_BITS: Final = 24
 _LOW: Final = (1 << _LOW_BITS) - 1
@@ -162,6 +165,54 @@ class Counted:
         return values.astype(np.float64) if self.amounts is None else self.amounts[values]
 
 
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Values with counts, in the order of groups and values: a key is a group's code above
+    VALUE_BITS bits of a value. Keys may occur more than once; no count is below 1."""
+
+    keys: Ints
+    counts: npt.NDArray[Any]
+
+    @property
+    def groups(self) -> Ints:
+        """The code of each pair."""
+        return self.keys >> VALUE_BITS
+
+    @property
+    def values(self) -> Ints:
+        """The value of each pair."""
+        return self.keys & _VALUES
+
+    def including(self, codes: Ints, values: npt.NDArray[Any], counts: Ints) -> "Pairs":
+        """Together with a few others, whose counts may be below zero."""
+        if not len(codes):
+            return self
+        added = pairs_key(codes, values)
+        order = np.argsort(added)
+        added, counts = added[order], counts[order]
+        places = np.searchsorted(self.keys, added)
+        keys = np.insert(self.keys, places, added)
+        both = np.insert(self.counts.astype(np.int64, copy=False), places, counts)
+        if counts.min() < 1:
+            starts = starts_of(keys)
+            keys, both = keys[starts], sums(both, starts)
+            keys, both = keys[both > 0], both[both > 0]
+        return Pairs(keys, both)
+
+
+def pairs_key(codes: npt.NDArray[Any], values: npt.NDArray[Any]) -> Ints:
+    """The keys of `Pairs`."""
+    return (codes.astype(np.int64) << VALUE_BITS) | values.astype(np.int64)
+
+
+def order_pairs(
+    codes: npt.NDArray[Any], values: npt.NDArray[Any], counts: npt.NDArray[Any]
+) -> Pairs:
+    """Pairs in their order; counts may be below zero. Codes are below 2**38."""
+    codes, values, counts = _sorted_pairs(codes, values, counts)
+    return Pairs(pairs_key(codes, values), counts)
+
+
 def tally_whole(codes: Ints, amounts: Ints, needs: Needs, made: Made) -> Tally:
     """The tally of whole amounts one by one. Codes are below 2**38."""
     found = _packed(codes, amounts)
@@ -197,27 +248,25 @@ def tally_paid(codes: Ints, amounts: Floats, needs: Needs, made: Made) -> Tally:
     return Tally(groups[starts], counts, totals, variances, Singles(values, starts), made)
 
 
-def tally_counted(codes: Ints, amounts: Ints, counts: Ints, needs: Needs, made: Made) -> Tally:
-    """The tally of whole amounts with counts, which may be below zero where amounts were
-    withdrawn. Codes are below 2**38."""
-    groups, values, counts = _sorted_pairs(codes, amounts, counts)
-    counts = counts.astype(np.int64)
+def tally_counted(pairs: Pairs, needs: Needs, made: Made) -> Tally:
+    """The tally of whole amounts with counts."""
+    groups, values = pairs.groups, pairs.values
+    counts = pairs.counts.astype(np.int64)
     until, starts = np.cumsum(counts), starts_of(groups)
     sizes, totals = sums(counts, starts), sums(values * counts, starts)
     variances = None
     if needs.variances:
-        squares = values.astype(np.int64) ** 2
+        squares = values**2
         high, low = (squares >> _LOW_BITS) * counts, (squares & _LOW) * counts
         variances = Squares(sums(high, starts), sums(low, starts)).variances(sizes, totals)
     ranked = Counted(values, until, np.cumsum(sizes) - sizes)
-    return Tally(groups[starts].astype(np.int64), sizes, totals, variances, ranked, made)
+    return Tally(groups[starts], sizes, totals, variances, ranked, made)
 
 
-def rank_buckets(codes: Ints, buckets: Ints, counts: Ints) -> Counted:
+def rank_buckets(pairs: Pairs) -> Counted:
     """The amounts of all groups that have any: those that stand for their buckets."""
-    groups, values, counts = _sorted_pairs(codes, buckets, counts)
-    until, starts = counts.astype(np.int64), starts_of(groups)
-    np.cumsum(until, out=until)
+    values, starts = pairs.values, starts_of(pairs.groups)
+    until = np.cumsum(pairs.counts, dtype=np.int64)
     before = np.concatenate((np.zeros(1, np.int64), until))[starts]
     amounts = bucket_amounts(np.arange(int(values.max(initial=0)) + 1))
     return Counted(values, until, before, amounts)

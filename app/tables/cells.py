@@ -83,9 +83,14 @@ class SalaryRollup(Table):
 
 
 class RollupState(Table):
-    """One row. `places_sound`: the rollups of places hold all cells that are merged."""
+    """One row. `places_sound`: the rollups of places hold all cells that are merged.
+
+    `merges` is advanced by every transaction that changes rollups: those of the same number are the
+    same.
+    """
 
     __tablename__ = "rollup_state"
     single: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=text("true"))
     places_sound: Mapped[bool] = mapped_column(Boolean)
+    merges: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     __table_args__ = (CheckConstraint("single", name="one_row"),)

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.database import ReadSession
 from app.core.errors import UnknownValue
 from app.core.versions import DataVersion, Versions, read_versions
 from app.domain.folding import fold
@@ -162,10 +163,11 @@ class Catalogue:
 
 
 class CatalogueCache:
-    """Keeps the newest catalogue of this process."""
+    """Keeps the newest catalogue of this process. `note` is told all committed versions read."""
 
     def __init__(self) -> None:
         self._current: Catalogue | None = None
+        self.note: Callable[[Versions], None] | None = None
 
     async def current(self, session: AsyncSession) -> tuple[Catalogue, DataVersion]:
         """The catalogue and the version of all data in the session's snapshot."""
@@ -179,6 +181,8 @@ class CatalogueCache:
 
     async def at(self, session: AsyncSession, versions: Versions) -> Catalogue:
         """The catalogue of the session's snapshot, whose versions are these."""
+        if self.note is not None and isinstance(session, ReadSession):
+            self.note(versions)
         known = self.known(versions.stamp)
         if known is None:
             known = self._current = await load_catalogue(session, versions.of())

@@ -90,6 +90,7 @@ def upgrade() -> None:
         "rollup_state",
         sa.Column("single", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         _column("places_sound", sa.Boolean),
+        sa.Column("merges", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint("single", name=op.f("ck_rollup_state_one_row")),
         sa.PrimaryKeyConstraint("single", name=op.f("pk_rollup_state")),
     )

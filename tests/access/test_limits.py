@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from app.access import limits
 from app.access.limits import Limiter
 from app.core.errors import RateLimited
-from app.settings import Settings
+from app.settings import MEGABYTE, Settings
 from tests.conftest import HeadersFor, connect
 
 
@@ -144,3 +144,30 @@ async def test_asking_again_with_a_tag_costs_nothing(limited: httpx.AsyncClient)
         again = await limited.get("/v1/levels", headers={"If-None-Match": tag})
         assert again.status_code == 304
         assert again.headers["ratelimit"] == '"minute";r=2;t=60'
+
+
+class TestKept:
+    """A service that keeps answers."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return replace(settings, cache_bytes=8 * MEGABYTE)
+
+    async def test_who_has_nothing_left_is_still_told_that_nothing_changed(
+        self, limited: httpx.AsyncClient
+    ) -> None:
+        for _ in range(3):
+            tag = (await limited.get("/v1/levels")).headers["etag"]
+        assert (await limited.get("/v1/levels")).status_code == 429
+        for _ in range(5):
+            again = await limited.get("/v1/levels", headers={"If-None-Match": tag})
+            assert again.status_code == 304
+            assert again.headers["ratelimit"] == '"minute";r=0;t=60'
+
+
+def test_what_is_left_is_that_of_this_minute_also_for_who_is_only_told_so() -> None:
+    clock = Clock()
+    limiter = Limiter(2, clock)
+    limiter.check("somebody")
+    clock.now += 61
+    assert dict(limiter.headers("somebody"))[b"ratelimit"] == b'"minute";r=2;t=60'

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 from starlette.responses import Response
@@ -141,15 +142,17 @@ def test_gzip_is_sent_to_who_gives_it_a_weight(sent: str | None, accepted: bool)
 
 def test_a_tag_tells_build_question_version_and_coding_apart() -> None:
     tags = {
-        build_etag("1.0", "question", VERSION),
-        build_etag("1.1", "question", VERSION),
-        build_etag("1.0", "other", VERSION),
-        build_etag("1.0", "question", DataVersion(3, "9f1c2a7b", 18)),
-        build_etag("1.0", "question", DataVersion(3, "9f1c2a7b-other", 17)),
+        build_etag("1.0", "here", "question", VERSION),
+        build_etag("1.1", "here", "question", VERSION),
+        build_etag("1.0", "restored", "question", VERSION),
+        build_etag("1.0", "here", "question", replace(VERSION, unsound=2)),
+        build_etag("1.0", "here", "other", VERSION),
+        build_etag("1.0", "here", "question", DataVersion(3, "9f1c2a7b", 18)),
+        build_etag("1.0", "here", "question", DataVersion(3, "9f1c2a7b-other", 17)),
     }
-    assert len(tags) == 5
+    assert len(tags) == 7
     assert quoted("a", gzip=True) != quoted("a", gzip=False)
-    assert build_etag("1.0", "question", VERSION) in tags
+    assert build_etag("1.0", "here", "question", VERSION) in tags
 
 
 async def test_a_failure_reaches_all_who_wait_and_is_forgotten() -> None:

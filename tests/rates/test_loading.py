@@ -1,6 +1,6 @@
 """Rates in the database: loading, reading, and pricing what was pending."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
@@ -9,13 +9,20 @@ import pytest
 from currency_converter import CurrencyConverter
 from sqlalchemy import text
 
-from app.core.database import Database
+from app.core.database import Database, WriteSession
 from app.core.errors import InvalidBody, UnknownValue
 from app.core.versions import advance_epoch, read_version
-from app.rates import import_rates, load_rate_table, output_rate, reprice_pending, seed_rates
+from app.rates import (
+    import_rates,
+    load_rate_table,
+    loading,
+    output_rate,
+    reprice_pending,
+    seed_rates,
+)
 from app.rates.current import find_output_rate
 from app.rates.loading import BATCH
-from app.rates.store import list_currencies, list_quotes
+from app.rates.store import list_currencies, list_quotes, pending_sources
 
 
 @dataclass(frozen=True)
@@ -182,6 +189,25 @@ async def test_more_pending_records_than_one_batch(rates: Rates) -> None:
     await rates.pending(count=5, role=4, from_id=BATCH + 10)
     inserted, _, priced, pending = await rates.load(rates.file("DAY,1.2,0.8,19.3,"))
     assert (inserted, priced, pending) == (3, 5, BATCH + 5)
+
+
+async def test_a_source_is_priced_whose_records_arrive_while_sources_are_looked_up(
+    rates: Rates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer had read the rates before these were stored, and has no lock any more."""
+    late, found = await rates.add_source("survey", confidential=False), pending_sources
+    await rates.pending(role=4, from_id=2)
+
+    async def overtaken(session: WriteSession, currencies: Sequence[str]) -> list[int]:
+        sources = await found(session, currencies)
+        if not asked:
+            await rates.pending(source=late)
+        asked.append(sources)
+        return sources
+
+    asked: list[list[int]] = []
+    monkeypatch.setattr(loading, "pending_sources", overtaken)
+    assert (await rates.load(rates.file("DAY,1.2,0.8,19.3,")))[2:] == (2, 0)
 
 
 async def test_the_table_follows_the_epoch(rates: Rates) -> None:

@@ -27,6 +27,8 @@ from app.statistics.shape import Shape, SortKey
 from app.taxonomies.catalogue import CatalogueCache
 from tests.support.builders import Row, add_records, add_sources, salary
 
+QUESTIONS = 20
+"""Asked of each population."""
 DATES = ("2023-05", "2023-12-31", "2024-01-01", "2024-05-09", "2024-05", "2024-05-31", "2025-02")
 YEARS = ("2023", "2024", "2024", "2025")
 ROLES = ("django-developer", "data-scientist", "data-analyst")
@@ -172,7 +174,7 @@ async def test_answers_from_any_source_are_those_of_the_records(
     populated: Random, services: Services
 ) -> None:
     compared = dict.fromkeys(Source, 0)
-    for _ in range(30):
+    for _ in range(QUESTIONS):
         filters, basis = make_question(populated)
         shape = make_shape(populated)
         async with open_reading(services, filters, basis) as reading:

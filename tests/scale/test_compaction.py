@@ -19,6 +19,8 @@ from tests.support.entries import check_cells
 from tests.support.rollups import check_rollups
 from tests.support.written import Row, Written, record, written
 
+EXAMPLES = 6
+"""Histories that are drawn."""
 MONTHS = (date(2024, 12, 31), date(2025, 1, 1), date(2025, 2, 28), date(2025, 3, 14))
 
 
@@ -96,7 +98,9 @@ _STEPS = st.lists(
 
 
 @given_settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(steps=_STEPS)
 async def test_any_history_with_compactions_leaves_what_the_records_say(

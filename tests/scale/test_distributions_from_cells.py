@@ -37,6 +37,8 @@ from app.statistics.thresholds import count_amounts, count_records
 from app.taxonomies.catalogue import CatalogueCache
 from tests.support.builders import Row, add_records, add_sources, salary
 
+QUESTIONS = 14
+"""Asked of each population."""
 DATES = ("2023-05", "2023-05-20", "2024-05-09", "2024-05", "2024-05-31", "2025-05-31", "2025-05")
 OTHERS = ("2024-04-30", "2024-06-01", "2023", "2024", "2025")
 ROLES = ("django-developer", "data-scientist")
@@ -153,7 +155,7 @@ async def test_growth_from_cells_is_that_of_the_records(
     populated: Random, services: Services
 ) -> None:
     grown = 0
-    for _ in range(20):
+    for _ in range(QUESTIONS):
         async with asking(services, populated) as reading:
             grouping, interval = grouped_by(populated)
             found = await growth_from_cells(reading, grouping, interval)
@@ -167,7 +169,7 @@ async def test_counts_from_cells_are_those_of_the_records(
     populated: Random, services: Services
 ) -> None:
     counted = 0
-    for _ in range(20):
+    for _ in range(QUESTIONS):
         async with asking(services, populated) as reading:
             edges = sorted({populated.randint(30_000, 90_000) for _ in range(6)} | {50_000, 60_000})
             per = 12 if reading.question.basis.pay_period == "month" else 1

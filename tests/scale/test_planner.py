@@ -24,7 +24,7 @@ from app.statistics.measures import MEASURES
 from app.statistics.planner import Bounds, Costs, Source, choose_source, plan_answer
 from app.statistics.reading import open_reading
 from app.statistics.shape import Shape
-from app.statistics.tallies import Made, Needs, rank_buckets, tally_whole
+from app.statistics.tallies import Made, Needs, order_pairs, rank_buckets, tally_whole
 from app.statistics.tiling import is_of_months, tiles_of
 from app.taxonomies.catalogue import CatalogueCache
 from tests.support.asking import ask
@@ -160,7 +160,7 @@ def test_percentiles_between_buckets_are_within_what_is_stated(seed: int) -> Non
     codes = np.repeat(np.arange(200), sizes)
     amounts = np.exp(random.uniform(np.log(1_000), np.log(10**7), len(codes))).astype(np.int64)
     exact = tally_whole(codes, amounts, Needs(), Made()).ranked
-    near = rank_buckets(codes, buckets_of(amounts), np.ones(len(codes), np.int64))
+    near = rank_buckets(order_pairs(codes, buckets_of(amounts), np.ones(len(codes), np.int64)))
     assert exact is not None
     groups = np.arange(200)
     for share in (0.01, 0.25, 0.333, 0.5, 0.9, 0.99):
@@ -244,6 +244,7 @@ async def test_records_are_answered_before_compaction_has_merged_them(
     assert (await ask(client, STATISTICS, **ASKED, limit="9"))["data"] == before["data"]
 
 
+A_ROLE = "(SELECT id FROM roles WHERE code = 'data-scientist')"
 Damage = str
 DAMAGES: dict[Damage, str] = {
     "an entry": "UPDATE salary_cells SET amounts = set_byte(amounts, 3, 7)",
@@ -263,6 +264,37 @@ async def test_damaged_cells_are_not_answered_from_and_are_marked(
         asked["group_by"] = "work_mode"
     expected = (await ask(client, STATISTICS, **asked))["data"]
     await change(database, DAMAGES[damage])
+    # What was read of rollups before they changed is not read again.
+    await change(database, "UPDATE rollup_state SET merges = merges + 1")
+    assert (await ask(client, STATISTICS, **asked, limit="999"))["data"] == expected
+    assert await unsound(database) == ["data-scientist"]
+
+
+@pytest.mark.parametrize("merged", [False, True])
+async def test_a_string_of_another_length_marks_its_own_role_only(
+    client: httpx.AsyncClient, database: Database, merged: bool
+) -> None:
+    await add_many(database, merged=merged)
+    asked = {**ASKED, "group_by": "work_mode", "exact": "true"}
+    expected = (await ask(client, STATISTICS, **asked))["data"]
+    await change(database, f"{DAMAGES['a length']} WHERE role_id = {A_ROLE}")
+    assert (await ask(client, STATISTICS, **asked, limit="999"))["data"] == expected
+    assert await unsound(database) == ["data-scientist"]
+
+
+async def test_heads_that_are_cut_are_damaged_even_where_their_check_is_right(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await add_many(database)
+    asked = {"group_by": "role", "measures": "count,mean"}
+    expected = (await ask(client, STATISTICS, **asked))["data"]
+    cut = "substring(heads FOR octet_length(heads) - 1)"
+    await change(
+        database,
+        f"UPDATE salary_rollups SET heads = {cut}, heads_check = decode(md5({cut}), 'hex')"
+        f" WHERE grain = 1 AND role_id = {A_ROLE}",
+        "UPDATE rollup_state SET merges = merges + 1",
+    )
     assert (await ask(client, STATISTICS, **asked, limit="999"))["data"] == expected
     assert await unsound(database) == ["data-scientist"]
 

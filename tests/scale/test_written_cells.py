@@ -23,6 +23,8 @@ from app.taxonomies import rematching
 from tests.scale.histories import HISTORIES, LATER, Row, Step, Writers
 from tests.support.entries import check_cells
 
+EXAMPLES = 4
+"""Histories that are drawn, beside one for every way of writing."""
 ROW: Row = {
     **{"source": "acme", "external_id": "1", "role": "django-developer", "region": "US"},
     **{"amount": "90000", "currency": "USD", "observed_on": "2025-03-10"},
@@ -80,7 +82,9 @@ MOVED: list[Step] = [
 @example(history=PRICED)
 @example(history=MOVED)
 @given_settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(history=HISTORIES)
 async def test_cells_follow_any_history_of_writes(
@@ -146,7 +150,7 @@ async def test_writers_of_the_same_records_leave_cells_right(
     async def correct(seed: int) -> None:
         chance = random.Random(seed)
         for _ in range(2):
-            chosen = [str(number) for number in chance.sample(range(20), 12)]
+            chosen = [str(number) for number in chance.sample(range(20), 8)]
             changes = [{"external_id": name, "role": chance.choice(ROLES)} for name in chosen]
             amounts = [{"amount": str(50_000 + chance.randrange(3))} for _ in chosen]
             pairs = zip(changes, amounts, strict=True)

@@ -111,6 +111,38 @@ async def test_bands_are_sorted_by_their_own_columns(
     assert await order("band_high") == ["mid", "entry", "senior"]
 
 
+BY_BAND: dict[str, dict[str, str]] = {
+    "of whole steps": {"sort": "band_low,-count"},
+    "the upper end": {"sort": "-band_high,-count"},
+    # 43.8 an hour is 438 steps, and 437.99... as a binary fraction.
+    "of parts of one": {"sort": "-band_low,-count", "step": "0.1", "pay_period": "hour"},
+}
+
+
+@pytest.mark.parametrize("asked", BY_BAND.values(), ids=BY_BAND)
+async def test_bands_that_are_the_same_are_tied_in_cells_as_in_the_records(
+    client: httpx.AsyncClient, database: Database, asked: dict[str, str]
+) -> None:
+    paid = {"entry": 91_104, "mid": 91_208, "senior": 91_150, "lead": 99_000}
+    await add_records(
+        database,
+        *(
+            salary(amount, level=level)
+            for copies, (level, amount) in enumerate(paid.items(), 1)
+            for _ in range(copies)
+        ),
+    )
+    asked = {**asked, "group_by": "level"}
+    cut = await ask(client, BANDS, **asked, limit=3)
+    whole = await ask(client, BANDS, **asked)
+    async with database.write() as session:
+        # What is written without its cells is answered from the records.
+        await session.execute(text("UPDATE role_versions SET version = version + 1"))
+    expected = (await ask(client, BANDS, **asked, limit=999))["data"]
+    assert [row["level"] for row in whole["data"]] == [row["level"] for row in expected]
+    assert cut["data"] == expected[:3]
+
+
 async def test_a_step_may_be_a_part_of_one(client: httpx.AsyncClient, database: Database) -> None:
     await add_records(database, *(salary(amount) for amount in (83_200, 104_000, 124_800)))
     asked = {"pay_period": "hour", "group_by": "none", "low": "p20", "high": "p80"}

@@ -1,9 +1,10 @@
 """What the routes call: a kept answer, 304, or one computation for all who ask the same."""
 
-from collections.abc import Awaitable, Callable, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from fastapi import Request
 from starlette.responses import Response
@@ -28,6 +29,12 @@ STALE_S: Final = 86_400
 AWAY: Final = "database_unavailable"
 AWAY_S: Final = 1.0
 """For so long after the database was found away, what is kept is served without asking again."""
+WATCH_S: Final = 1.0
+"""How often who waits for an answer looks whether the database is still there."""
+JOINED_S: Final = 0.05
+"""While the versions are not known, who asks joins what was begun at most so long before."""
+
+T = TypeVar("T")
 
 
 class KnownVersions(Protocol):
@@ -36,6 +43,11 @@ class KnownVersions(Protocol):
     versions: Versions | None
     generation: int
     resets: int
+    origin: str
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the database was found away."""
 
     def is_current(self) -> bool:
         """Whether `versions` may be relied on."""
@@ -127,8 +139,11 @@ class Responses:
             return False
         if self.known.versions is None:
             return False
-        if not _covers(entry.version, self.known.versions.of(entry.role_ids)):
+        newest = self.known.versions.of(entry.role_ids)
+        if not _covers(entry.version, newest):
             return False
+        if entry.version == newest and entry.version.unsound != newest.unsound:
+            return False  # the same data, and what is exact and what is rounded may differ
         entry.generation = generation
         return True
 
@@ -141,17 +156,19 @@ class Responses:
         """See that what is known is current, or raise that the database is away.
 
         Where neither this process nor the client has an answer it does not matter: the question
-        goes to the database itself.
+        goes to the database itself, unless that was found away.
         """
-        if not needed or self.known.is_current():
+        known = self.known
+        needed = needed or known.versions is None or known.is_away
+        if not needed or known.is_current():
             return
         if kept and monotonic() < self._away_until:
-            raise Unavailable("The database is away.", code=AWAY)
+            raise _away()
         try:
-            await self.known.confirm()
+            await known.confirm()
         except Unavailable:
-            if kept:
-                raise Unavailable("The database is away.", code=AWAY) from None
+            if kept or known.is_away:
+                raise _away() from None
 
     def _version(self, asked: Asked) -> DataVersion | None:
         """The version that an answer would have now, None where that is not known."""
@@ -168,7 +185,7 @@ class Responses:
         sent, version = _if_none_match(asked.request), self._version(asked)
         if sent is None or version is None:
             return None
-        tag = build_etag(self._build, key, version)
+        tag = self._tag(key, version)
         codings = (True, False) if _wants_gzip(asked.request) else (False,)
         for etag in (quoted(tag, gzip=gzip) for gzip in codings):
             if names_tag(sent, etag):
@@ -180,14 +197,11 @@ class Responses:
     async def _computed(
         self, asked: Asked, key: str, compute: Callable[[], Awaitable[Computed]], *, renews: bool
     ) -> Response:
-        # Who asks after a write must not be given what was begun before it.
-        versions = self.known.versions
-        state = self._version(asked) or (versions.of() if versions is not None else None)
-
         async def land() -> Landing:
             return await self._land(asked, key, compute)
 
-        landing, joined = await self._landings.run((key, state), land)
+        under_way = self._landings.run((key, self._begun_from(asked)), land)
+        landing, joined = await self._attend(under_way)
         why = "fwd=stale" if renews else "fwd=miss"
         if joined:
             self.counts.collapsed += 1
@@ -200,6 +214,38 @@ class Responses:
             why += "; detail=not-kept"
         return await self._kept(asked, landing.entry, landing.slot, why, counted=True)
 
+    def _begun_from(self, asked: Asked) -> Hashable:
+        """What tells computations apart that may be shared: who asks after a write must not be
+        given what was begun before it."""
+        versions = self.known.versions
+        if versions is None or not self.known.is_current():
+            return int(monotonic() / JOINED_S)
+        return self._version(asked) or versions.of()
+
+    async def _attend(self, under_way: Awaitable[T]) -> T:
+        """Its outcome, or Unavailable as soon as the database is found away.
+
+        A connection that became silent is noticed here long before its own time limit.
+        """
+        task = asyncio.ensure_future(under_way)
+        try:
+            while not (await asyncio.wait({task}, timeout=WATCH_S))[0]:
+                await self._check_there()
+            return task.result()
+        finally:
+            task.cancel()
+
+    async def _check_there(self) -> None:
+        if not self.known.is_current():
+            try:
+                await self.known.confirm()
+            except Unavailable:
+                if self.known.is_away:
+                    raise _away() from None
+
+    def _tag(self, key: str, version: DataVersion) -> str:
+        return build_etag(self._build, self.known.origin, key, version)
+
     async def _land(
         self, asked: Asked, key: str, compute: Callable[[], Awaitable[Computed]]
     ) -> Landing:
@@ -208,7 +254,7 @@ class Responses:
         computed = await compute()
         entry = build_entry(
             computed.response,
-            build_etag(self._build, key, computed.version),
+            self._tag(key, computed.version),
             self._cache_control,
             computed.version,
             computed.role_ids,
@@ -260,10 +306,14 @@ class Responses:
             entry.variants[coding] = made
             return made
 
-        variant, _ = await self._variants.run((id(entry), coding), make)
+        variant, _ = await self._variants.run((entry, coding), make)
         if slot is not None:
             self.store.measure(slot)
         return variant
+
+
+def _away() -> Unavailable:
+    return Unavailable("The database is not available; try again shortly.", code=AWAY)
 
 
 def _covers(version: DataVersion, known: DataVersion) -> bool:

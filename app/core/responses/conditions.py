@@ -10,9 +10,12 @@ GZIP_MARK: Final = "-gzip"
 _TAG: Final = re.compile(rb'(?:W/)?("[^"]*")')
 
 
-def build_etag(build: str, canonical: str, version: DataVersion) -> str:
-    """The strong tag of an answer as it is: without coding, without quotes."""
-    text = "\0".join((build, canonical, str(version), version.stamp))
+def build_etag(build: str, origin: str, canonical: str, version: DataVersion) -> str:
+    """The strong tag of an answer as it is: without coding, without quotes.
+
+    `origin` names the database and its timeline: after a restore versions come again.
+    """
+    text = "\0".join((build, origin, canonical, str(version), version.stamp, str(version.unsound)))
     return blake2b(text.encode(), digest_size=15).hexdigest()
 
 

@@ -53,7 +53,7 @@ class Variant:
         return len(self.body) + texts + ENTRY_BYTES // 2
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
     """An answer, what it depends on, and in which generation that was last found unchanged.
 

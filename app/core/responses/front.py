@@ -58,9 +58,6 @@ class Limiter(Protocol):
     def take(self, who: str) -> bool:
         """Count one request; False where it is one too many."""
 
-    def give_back(self, who: str) -> None:
-        """The request was answered with 304, which costs nothing."""
-
     def headers(self, who: str) -> HeaderList:
         """What to say about a limit."""
 
@@ -120,13 +117,11 @@ class Front:
         unchanged = tags is not None and (tags == variant.etag or _names(tags, variant.etag))
         limit = self._limiter.limit
         who = reader.id if reader.id != "anonymous" else _address(scope)
-        # What is given back at once is only taken where it might be refused.
-        if (limit or not unchanged) and not self._limiter.take(who):
+        # 304 costs nothing, and is given to who has nothing left as well.
+        if not unchanged and not self._limiter.take(who):
             return None
         self._touch(slot.key)
         if unchanged:
-            if limit:
-                self._limiter.give_back(who)
             self._counts.not_modified += 1
             status, ready, body = 304, variant.unchanged_hit, NO_BODY
         else:
@@ -180,6 +175,7 @@ class Application(FastAPI):
         if self.front is not None and (found := self.front.find_safely(scope)) is not None:
             await send_answer(send, *found)
             return
+        scope["payband.send"] = send  # the server's own, for who has to drop a connection
         await super().__call__(scope, receive, send)
 
 

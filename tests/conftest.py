@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.core.database import Database
+from app.core.freshness import Freshness
 from app.events import stream
 from app.health.readiness import Readiness
 from app.health.status import StatusCache
@@ -70,12 +71,20 @@ def built() -> dict[Settings, FastAPI]:
 
 
 @pytest.fixture
+def listening() -> bool:
+    """Whether the application hears of writes: a connection more for each test, which only those
+    need that are about kept answers and events. Folders of such tests override it."""
+    return False
+
+
+@pytest.fixture
 async def application(
     settings: Settings,
     database_url: str,
     emptied: None,
     seeded: Seeded,
     built: dict[Settings, FastAPI],
+    listening: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[FastAPI]:
     """The application, started: with its routes from an earlier test, and its state new.
@@ -83,6 +92,8 @@ async def application(
     It knows the seeded catalogue as if it had answered before. Its streams end after the first
     event: a client that reads whole answers would wait for ever.
     """
+    if not listening:
+        monkeypatch.setattr(Freshness, "start", lambda self: None)
     monkeypatch.setattr(stream, "LONGEST_S", 0.0)
     key = replace(settings, data_dir=Path())
     application = built.pop(key, None) or create_app(settings, database_url)

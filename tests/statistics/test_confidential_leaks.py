@@ -60,6 +60,12 @@ def rows() -> list[dict[str, Any]]:
     ]
 
 
+@pytest.fixture
+def listening() -> bool:
+    """The application hears of writes: events are asked as well."""
+    return True
+
+
 @pytest.fixture(autouse=True)
 async def public(database: Database, admin: httpx.AsyncClient) -> None:
     """Public records beside which the confidential ones would stand."""

@@ -20,8 +20,8 @@ from app.main import create_app
 from app.settings import Settings
 
 SWITCH_S: Final = 0.0005
-"""How long a thread that computes may keep the interpreter from the event loop, which needs it after
-every system call: with the usual 5 ms, a few hundred requests a second wait in line behind it."""
+"""How long a thread that computes may keep the interpreter from the event loop, which needs it
+after every system call: with the usual 5 ms, hundreds of requests a second wait behind it."""
 KEEP_ALIVE_S: Final = 75
 """Longer than the 60 s of the usual load balancer: otherwise it meets connections just closed."""
 BAD_REQUEST: Final = json.dumps(
